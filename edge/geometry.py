@@ -183,11 +183,13 @@ def index_map(source: Grid, target: Grid) -> NDArray[np.float64]:
         The grids are in different spaces, so that no map between them is known.
     """
     if source.space != target.space:
-        raise ValueError(f"Mapping a grid in {target.space} space to one in {source.space} space: no relation is known.")
+        raise ValueError(
+            f"Mapping a grid in {target.space} space to one in {source.space} space: no relation is known."
+        )
     matrix = np.linalg.solve(source.matrix, target.matrix)
     rounded = np.rint(matrix)
     exact = bool(np.all(np.abs(matrix - rounded) * np.array([*target.shape, 1]) < EXACT))
-    result: NDArray[np.float64] = rounded if exact else matrix
+    result: NDArray[np.float64] = np.where(exact, rounded, matrix)
     return result
 
 

@@ -38,235 +38,347 @@ def _reason(code: str, name: str, words: str, action: str) -> Reason:
 
 # R3xx: reading -------------------------------------------------------------------------------------------
 NOTHING_THERE = _reason(
-    "R300", "nothing-there", "There is no such file or folder, or the folder holds no file.",
+    "R300",
+    "nothing-there",
+    "There is no such file or folder, or the folder holds no file.",
     "Check the path, and that the stick or share is mounted.",
 )
 NOT_AN_IMAGE = _reason(
-    "R301", "not-an-image", "The file is not an image in a format that edgerun reads.",
+    "R301",
+    "not-an-image",
+    "The file is not an image in a format that edgerun reads.",
     "Give DICOM, NIfTI, PNG, JPEG or TIFF files.",
 )
 DAMAGED = _reason(
-    "R302", "damaged", "The file is damaged or was cut short.",
+    "R302",
+    "damaged",
+    "The file is damaged or was cut short.",
     "Copy or export it again from where it came from.",
 )
 TOO_LARGE = _reason(
-    "R303", "too-large", "The file asks for more memory than one scan may take.",
+    "R303",
+    "too-large",
+    "The file asks for more memory than one scan may take.",
     "If the scan really is that large, raise EDGERUN_SCAN_BYTES; otherwise the file is damaged or hostile.",
 )
 DECODE_TIMEOUT = _reason(
-    "R304", "decode-timeout", "Decoding the image took too long and was stopped.",
+    "R304",
+    "decode-timeout",
+    "Decoding the image took too long and was stopped.",
     "Export the image again, uncompressed if possible; the file may be damaged or hostile.",
 )
 DECODER_DIED = _reason(
-    "R305", "decoder-died", "The image decoder crashed or ran out of memory on this file.",
+    "R305",
+    "decoder-died",
+    "The image decoder crashed or ran out of memory on this file.",
     "Export the image again, uncompressed if possible; the file may be damaged or hostile.",
 )
 UNSUPPORTED_COMPRESSION = _reason(
-    "R306", "unsupported-compression", "The image is compressed in a way that edgerun cannot decode.",
+    "R306",
+    "unsupported-compression",
+    "The image is compressed in a way that edgerun cannot decode.",
     "Export it uncompressed (Explicit VR Little Endian) or as JPEG-LS.",
 )
 NO_PIXELS = _reason(
-    "R307", "no-pixels", "The file is DICOM but holds no picture.",
+    "R307",
+    "no-pixels",
+    "The file is DICOM but holds no picture.",
     "Nothing to do: reports, directories and plans are left out.",
 )
 BAD_HEADER = _reason(
-    "R308", "bad-header", "The image header lacks a value that is needed, or holds an impossible one.",
+    "R308",
+    "bad-header",
+    "The image header lacks a value that is needed, or holds an impossible one.",
     "Export the image again from the device that made it, and tell its vendor.",
 )
 NOT_READABLE = _reason(
-    "R309", "not-readable", "The operating system did not let the file be read.",
+    "R309",
+    "not-readable",
+    "The operating system did not let the file be read.",
     "Check the permissions of the file and the health of the disk or stick.",
 )
 TWO_PATIENTS = _reason(
-    "R310", "two-patients", "The series holds images of more than one patient.",
+    "R310",
+    "two-patients",
+    "The series holds images of more than one patient.",
     "Stop and sort the images by patient at their source.",
 )
 TWO_FRAMES_OF_REFERENCE = _reason(
-    "R311", "two-frames-of-reference", "The series holds images whose positions cannot be compared.",
+    "R311",
+    "two-frames-of-reference",
+    "The series holds images whose positions cannot be compared.",
     "Send each acquisition as a series of its own.",
 )
 MIXED_ORIENTATION = _reason(
-    "R312", "mixed-orientation", "The slices of the series point in different directions.",
+    "R312",
+    "mixed-orientation",
+    "The slices of the series point in different directions.",
     "Send each orientation as a series of its own.",
 )
 TILTED = _reason(
-    "R313", "tilted", "The slices are sheared against each other (gantry tilt), so they are no rectangular volume.",
+    "R313",
+    "tilted",
+    "The slices are sheared against each other (gantry tilt), so they are no rectangular volume.",
     "Acquire without tilt, or export a reformatted series.",
 )
 MISSING_SLICES = _reason(
-    "R314", "missing-slices", "Slices are missing from the series.",
+    "R314",
+    "missing-slices",
+    "Slices are missing from the series.",
     "Send the series again and wait until it is complete.",
 )
 DUPLICATE_SLICES = _reason(
-    "R315", "duplicate-slices", "Two images of the series lie at the same place.",
+    "R315",
+    "duplicate-slices",
+    "Two images of the series lie at the same place.",
     "Send each phase, echo or repeat as a series of its own.",
 )
 LOCALISER = _reason(
-    "R316", "localiser", "The image is a localiser (scout), made for planning only.",
+    "R316",
+    "localiser",
+    "The image is a localiser (scout), made for planning only.",
     "Nothing to do: localisers are left out.",
 )
 MIXED_PICTURES = _reason(
-    "R317", "mixed-pictures", "The images of the series differ in size, colour or meaning of their values.",
+    "R317",
+    "mixed-pictures",
+    "The images of the series differ in size, colour or meaning of their values.",
     "Send each kind of image as a series of its own.",
 )
 NO_POSITION = _reason(
-    "R318", "no-position", "The slices of the series do not say where they lie in the patient.",
+    "R318",
+    "no-position",
+    "The slices of the series do not say where they lie in the patient.",
     "Export the original images, not screenshots of them.",
 )
 UNEVEN_SPACING = _reason(
-    "R319", "uneven-spacing", "The distance between the slices changes within the series.",
+    "R319",
+    "uneven-spacing",
+    "The distance between the slices changes within the series.",
     "Reconstruct the series with even spacing.",
 )
 SEVERAL_STUDIES = _reason(
-    "R320", "several-studies", "The path holds more than one patient or study.",
+    "R320",
+    "several-studies",
+    "The path holds more than one patient or study.",
     "Give one study at a time, or use the command line, which takes them one by one.",
 )
 SAME_IMAGE_TWICE = _reason(
-    "R321", "same-image-twice", "The same image was found more than once.",
+    "R321",
+    "same-image-twice",
+    "The same image was found more than once.",
     "Nothing to do: one copy is used.",
 )
 NOT_A_GRID = _reason(
-    "R322", "not-a-grid", "The position data of the file do not describe a rectangular grid of voxels.",
+    "R322",
+    "not-a-grid",
+    "The position data of the file do not describe a rectangular grid of voxels.",
     "Export the image again from the program that made it.",
 )
 
 # P4xx: the pack ------------------------------------------------------------------------------------------
 NO_PACK = _reason(
-    "P400", "no-pack", "There is no model pack by that name or at that place.",
+    "P400",
+    "no-pack",
+    "There is no model pack by that name or at that place.",
     "See `edgerun pack list` for those that are installed.",
 )
 BAD_MANIFEST = _reason(
-    "P401", "bad-manifest", "The description of the model pack (manifest.json) is not valid.",
+    "P401",
+    "bad-manifest",
+    "The description of the model pack (manifest.json) is not valid.",
     "Get the pack again from its maker; it cannot be used as it is.",
 )
 WRONG_VERSION = _reason(
-    "P402", "wrong-version", "The model pack is written for another version of edgerun.",
+    "P402",
+    "wrong-version",
+    "The model pack is written for another version of edgerun.",
     "Update edgerun, or get the pack for this version.",
 )
 MISSING_FILE = _reason(
-    "P403", "missing-file", "A file of the model pack is missing or is not a plain file inside it.",
+    "P403",
+    "missing-file",
+    "A file of the model pack is missing or is not a plain file inside it.",
     "Copy the whole pack again.",
 )
 HASH_MISMATCH = _reason(
-    "P404", "hash-mismatch", "A file of the model pack is not the one that its maker described.",
+    "P404",
+    "hash-mismatch",
+    "A file of the model pack is not the one that its maker described.",
     "Do not use it. Copy the pack again from a source that you trust.",
 )
 UNSAFE_MODEL = _reason(
-    "P405", "unsafe-model", "The model file uses something that a pack may not contain.",
+    "P405",
+    "unsafe-model",
+    "The model file uses something that a pack may not contain.",
     "Ask the maker of the pack to convert the model with edgerun-convert.",
 )
 NO_PRECISION = _reason(
-    "P406", "no-precision", "The pack has no model in the precision that was asked for.",
+    "P406",
+    "no-precision",
+    "The pack has no model in the precision that was asked for.",
     "Choose one that it has, or --precision auto.",
 )
 MODEL_MISMATCH = _reason(
-    "P407", "model-mismatch", "The model's inputs or outputs are not those that the pack describes.",
+    "P407",
+    "model-mismatch",
+    "The model's inputs or outputs are not those that the pack describes.",
     "Get the pack again from its maker; it cannot be used as it is.",
 )
 GOLDEN_FAILED = _reason(
-    "P408", "golden-failed", "The model does not give its known answers on this machine.",
+    "P408",
+    "golden-failed",
+    "The model does not give its known answers on this machine.",
     "Do not use it here. Report the machine and the versions that `edgerun pack check` prints.",
 )
 UNSUPPORTED_INPUT = _reason(
-    "P409", "unsupported-input", "The pack needs scans in a combination that this version cannot examine yet.",
+    "P409",
+    "unsupported-input",
+    "The pack needs scans in a combination that this version cannot examine yet.",
     "Update edgerun, or get a pack for this version.",
 )
 
 # E5xx: the engine ----------------------------------------------------------------------------------------
 NO_ENGINE = _reason(
-    "E500", "no-engine", "The engine that was asked for is not installed or cannot run here.",
+    "E500",
+    "no-engine",
+    "The engine that was asked for is not installed or cannot run here.",
     "Choose another with --engine, or install what it needs.",
 )
 ENGINE_OPEN = _reason(
-    "E501", "engine-open", "The engine could not load the model.",
+    "E501",
+    "engine-open",
+    "The engine could not load the model.",
     "Run `edgerun pack check` on the pack and report what it prints.",
 )
 ENGINE_RUN = _reason(
-    "E502", "engine-run", "The engine failed while it ran the model.",
+    "E502",
+    "engine-run",
+    "The engine failed while it ran the model.",
     "Try again; if it fails again, report the scan's format and the versions in the message.",
 )
 BAD_OUTPUT = _reason(
-    "E503", "bad-output", "The model gave values that are no numbers or out of their range.",
+    "E503",
+    "bad-output",
+    "The model gave values that are no numbers or out of their range.",
     "Do not use this result. Run `edgerun pack check` on the pack.",
 )
 
 # C7xx: the scan is refused -------------------------------------------------------------------------------
 NO_PACK_FITS = _reason(
-    "C700", "no-pack-fits", "No installed model pack is made for this kind of scan.",
+    "C700",
+    "no-pack-fits",
+    "No installed model pack is made for this kind of scan.",
     "Install a pack for it, or name one with --pack to see why it refuses.",
 )
 SEVERAL_PACKS_FIT = _reason(
-    "C701", "several-packs-fit", "More than one installed model pack is made for this kind of scan.",
+    "C701",
+    "several-packs-fit",
+    "More than one installed model pack is made for this kind of scan.",
     "Choose one with --pack.",
 )
 WRONG_MODALITY = _reason(
-    "C702", "wrong-modality", "The scan was made by another kind of machine than the model is made for.",
+    "C702",
+    "wrong-modality",
+    "The scan was made by another kind of machine than the model is made for.",
     "Use a pack made for this kind of scan.",
 )
 UNKNOWN_MODALITY = _reason(
-    "C703", "unknown-modality", "The scan does not say which kind of machine made it.",
+    "C703",
+    "unknown-modality",
+    "The scan does not say which kind of machine made it.",
     "If you are certain, say so with --confirm modality=..., and your word goes into the report.",
 )
 WRONG_BODY_PART = _reason(
-    "C704", "wrong-body-part", "The scan shows another part of the body than the model is made for.",
+    "C704",
+    "wrong-body-part",
+    "The scan shows another part of the body than the model is made for.",
     "Use a pack made for this part of the body.",
 )
 UNKNOWN_BODY_PART = _reason(
-    "C705", "unknown-body-part", "The scan does not say which part of the body it shows.",
+    "C705",
+    "unknown-body-part",
+    "The scan does not say which part of the body it shows.",
     "If you are certain, say so with --confirm body-part=..., and your word goes into the report.",
 )
 WRONG_VIEW = _reason(
-    "C706", "wrong-view", "The picture was taken from another side than the model is made for.",
+    "C706",
+    "wrong-view",
+    "The picture was taken from another side than the model is made for.",
     "Use a picture from the side that the pack names.",
 )
 UNKNOWN_VIEW = _reason(
-    "C707", "unknown-view", "The picture does not say from which side it was taken.",
+    "C707",
+    "unknown-view",
+    "The picture does not say from which side it was taken.",
     "If you are certain, say so with --confirm view=..., and your word goes into the report.",
 )
 WRONG_AGE = _reason(
-    "C708", "wrong-age", "The patient's age is outside the range that the model was made for.",
+    "C708",
+    "wrong-age",
+    "The patient's age is outside the range that the model was made for.",
     "Use a pack made for this age.",
 )
 UNKNOWN_AGE = _reason(
-    "C709", "unknown-age", "The scan does not give the patient's age, and the model is made for some ages only.",
+    "C709",
+    "unknown-age",
+    "The scan does not give the patient's age, and the model is made for some ages only.",
     "Check that the patient's age fits the model before you use the result.",
 )
 WRONG_COLOUR = _reason(
-    "C710", "wrong-colour", "The model wants a grey picture and this one is in colour, or the reverse.",
+    "C710",
+    "wrong-colour",
+    "The model wants a grey picture and this one is in colour, or the reverse.",
     "Export the original picture, not a screenshot or a colour copy.",
 )
 WRONG_STACK = _reason(
-    "C711", "wrong-stack", "The model wants a single picture and this is a series, or the reverse.",
+    "C711",
+    "wrong-stack",
+    "The model wants a single picture and this is a series, or the reverse.",
     "Give the kind of scan that the pack names.",
 )
 BLANK = _reason(
-    "C712", "blank", "The picture is blank: every point has the same value.",
+    "C712",
+    "blank",
+    "The picture is blank: every point has the same value.",
     "Take or export the picture again.",
 )
 ARCHITECTURE_ONLY = _reason(
-    "C713", "architecture-only", "The pack holds an untrained model, for testing speed only; its answers mean nothing.",
+    "C713",
+    "architecture-only",
+    "The pack holds an untrained model, for testing speed only; its answers mean nothing.",
     "Use a pack whose status is `trained`.",
 )
 DERIVED_PICTURE = _reason(
-    "C714", "derived-picture", "The picture is a secondary capture (a screenshot or a scan of paper), not an original.",
+    "C714",
+    "derived-picture",
+    "The picture is a secondary capture (a screenshot or a scan of paper), not an original.",
     "Send the original picture from the machine that made it.",
 )
 TOO_SMALL = _reason(
-    "C715", "too-small", "The picture has fewer points than the model needs.",
+    "C715",
+    "too-small",
+    "The picture has fewer points than the model needs.",
     "Send the original picture, not a thumbnail.",
 )
 CONSTANT_MAP = _reason(
-    "C716", "constant-map", "The model's influence map is the same everywhere, so it explains nothing; it is not drawn.",
+    "C716",
+    "constant-map",
+    "The model's influence map is the same everywhere, so it explains nothing; it is not drawn.",
     "Judge the score without a map.",
 )
 
 # W8xx: writing -------------------------------------------------------------------------------------------
 CANNOT_WRITE = _reason(
-    "W800", "cannot-write", "The result could not be written.",
+    "W800",
+    "cannot-write",
+    "The result could not be written.",
     "Check that the folder exists, may be written to and is not on a read-only stick.",
 )
 DISK_FULL = _reason(
-    "W801", "disk-full", "The disk is full; the result was not written.",
+    "W801",
+    "disk-full",
+    "The disk is full; the result was not written.",
     "Free some space and run the same command again: what is done already is not done twice.",
 )
 

@@ -86,7 +86,7 @@ def parse(kind: type[T], value: object, path: str = "$") -> T:
     ...
     edge.typed.TypedError: $.widht: unknown key, did you mean 'width'?
     """
-    return typing.cast(T, _parse(kind, value, path))
+    return typing.cast("T", _parse(kind, value, path))
 
 
 def bind(function: Callable[..., Any], options: object, path: str, *, skip: int = 1) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def schema(kind: type[Any], *, title: str, identifier: str) -> dict[str, Any]:
     return {**head, **root, "$defs": dict(sorted(definitions.items()))}
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _hints(target: Any) -> dict[str, Any]:
     return typing.get_type_hints(target, include_extras=True)
 
@@ -189,7 +189,7 @@ def _parse_union(kinds: tuple[Any, ...], value: object, path: str) -> Any:
     return _parse(tagged[name], value, path)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _tagged(kinds: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
     """The field whose literal value tells the dataclasses of a union apart, and the class for each value."""
     tag: str = dataclasses.fields(kinds[0])[0].name
