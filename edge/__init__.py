@@ -1,0 +1,27 @@
+"""edgerun runs trained imaging models on scans, offline, and hands back what a clinician can trust.
+
+The way of the data, and where each part of it stands::
+
+    files -> read -> Scan -> check -> prepare -> engine -> task -> Findings -> write -> report
+
+    pipeline     the whole story on one page: start there
+    read         DICOM, NIfTI, PNG, JPEG, TIFF, decoded in a process of its own
+    scan         what goes in: Series, Scan, Study
+    geometry     where every voxel lies: Grid
+    check        is this scan fit for this pack
+    prepare      from a scan to what the model is fed
+    engines      what runs a model
+    tasks        from what the model gave to findings in the place of the scan
+    findings     what comes out
+    write        report.json, and the pictures that are views of it
+    pack         the model pack: manifest, files, safety, installed packs
+    reasons      every stable code, with plain words and what to do
+    errors       the error tree and the exit codes
+    cli          the command `edgerun`
+
+Public names: `read_study`, and what the modules above document.
+"""
+
+from edge.read import read_study
+
+__all__ = ["read_study"]

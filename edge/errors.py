@@ -4,10 +4,11 @@
 
     EdgerunError              1   a bug in edgerun, unless one of these
     ├── UsageError            2   the command or the call is wrong
-    ├── ReadError             3   the input cannot be read
-    ├── PackError             4   the model pack cannot be used
-    ├── EngineError           5   the engine cannot run the model
-    └── OutputError           8   the result cannot be written
+    └── CodedError                one that always carries a stable code:
+        ├── ReadError         3   the input cannot be read
+        ├── PackError         4   the model pack cannot be used
+        ├── EngineError       5   the engine cannot run the model
+        └── OutputError       8   the result cannot be written
 
 A refusal is no error: it is a result (`edge.findings.Refusal`), and a run in which every scan was refused ends
 with 7. 6 stands for some of many failed, 130 for an interruption.
@@ -66,29 +67,33 @@ class UsageError(EdgerunError):
     exit_code = ExitCode.USAGE
 
 
-class ReadError(EdgerunError):
-    """The input is no scan that can be read. Carries an ``R3xx`` reason."""
-
-    exit_code = ExitCode.READ
+class CodedError(EdgerunError):
+    """An error that always carries a stable code."""
 
     def __init__(self, message: str, reason: Reason) -> None:
         super().__init__(message, reason)
         self.reason: Reason = reason
 
 
-class PackError(EdgerunError):
+class ReadError(CodedError):
+    """The input is no scan that can be read. Carries an ``R3xx`` reason."""
+
+    exit_code = ExitCode.READ
+
+
+class PackError(CodedError):
     """The model pack is missing, damaged or unsafe. Carries a ``P4xx`` reason."""
 
     exit_code = ExitCode.PACK
 
 
-class EngineError(EdgerunError):
+class EngineError(CodedError):
     """The engine is missing or failed. Carries an ``E5xx`` reason."""
 
     exit_code = ExitCode.ENGINE
 
 
-class OutputError(EdgerunError):
+class OutputError(CodedError):
     """A result could not be written. Carries a ``W8xx`` reason."""
 
     exit_code = ExitCode.OUTPUT

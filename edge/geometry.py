@@ -136,7 +136,8 @@ class Turn:
         """Return a view of `voxels`, shape (z, y, x) or (z, y, x, channel), in the new axes."""
         rest = tuple(range(3, voxels.ndim))
         turned = voxels.transpose(*self.axes, *rest)
-        return turned[tuple(slice(None, None, -1) if flip else slice(None) for flip in self.flips)]
+        view: Array = turned[tuple(slice(None, None, -1) if flip else slice(None) for flip in self.flips)]
+        return view
 
     def apply_grid(self, grid: Grid) -> Grid:
         """Return the grid of the turned array."""

@@ -31,6 +31,16 @@ class Reason:
     words: str
     action: str
 
+    @property
+    def refuses(self) -> bool:
+        """Whether what it speaks of was not to be trusted (not analysed), rather than impossible (failed)."""
+        return self.code.startswith("C") or "R310" <= self.code <= "R399"
+
+    @property
+    def grave(self) -> bool:
+        """Whether something that could hold a finding was lost; else it is what no model would look at."""
+        return self not in (NOT_AN_IMAGE, NO_PIXELS, LOCALISER, SAME_IMAGE_TWICE)
+
 
 def _reason(code: str, name: str, words: str, action: str) -> Reason:
     return Reason(code=code, name=name, words=words, action=action)
@@ -174,6 +184,12 @@ NOT_A_GRID = _reason(
     "not-a-grid",
     "The position data of the file do not describe a rectangular grid of voxels.",
     "Export the image again from the program that made it.",
+)
+UNSUPPORTED_PICTURE = _reason(
+    "R323",
+    "unsupported-picture",
+    "The picture is of a kind that cannot be read without guessing: transparent, animated, CMYK or complex numbers.",
+    "Export it as a plain grey or RGB picture, or a plain volume.",
 )
 
 # P4xx: the pack ------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ class Source:
     path : str
         As it was found on this machine.
     sha256 : str
-        Of the whole file, 64 hexadecimal digits.
+        Of the whole file, 64 hexadecimal digits; empty where the file could not be read.
     sop_class_uid, sop_instance_uid : str, optional
         (0008,0016) and (0008,0018), DICOM only.
     """
@@ -192,6 +192,14 @@ class StudyIndex:
 
     key: str
     series: tuple[Series, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Everything that was found at some paths: the studies, and the files that belong to none."""
+
+    studies: tuple[StudyIndex, ...]
     left_out: tuple[LeftOut, ...] = ()
 
 

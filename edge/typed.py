@@ -42,9 +42,9 @@ class Between:
             what = "a length" if isinstance(value, tuple) else "a number"
             raise TypedError(path, f"found {size}, expected {what} from {self.low:g} to {self.high:g}")
 
-    def schema(self, of: Mapping[str, Any]) -> dict[str, Any]:
+    def schema(self, _of: Mapping[str, Any]) -> dict[str, Any]:
         """Return the keywords for JSON Schema."""
-        low, high = ("minItems", "maxItems") if of.get("type") == "array" else ("minimum", "maximum")
+        low, high = ("minItems", "maxItems") if _of.get("type") == "array" else ("minimum", "maximum")
         bounds = {low: self.low, high: self.high}
         return {key: value for key, value in bounds.items() if math.isfinite(value)}
 
@@ -61,7 +61,7 @@ class Matches:
         if not re.fullmatch(self.pattern, value):
             raise TypedError(path, f"found {value!r}, expected {self.words}")
 
-    def schema(self, of: Mapping[str, Any]) -> dict[str, Any]:
+    def schema(self, _of: Mapping[str, Any]) -> dict[str, Any]:
         """Return the keywords for JSON Schema."""
         return {"pattern": f"^(?:{self.pattern})$"}
 
@@ -149,7 +149,7 @@ def _parse(kind: Any, value: object, path: str) -> Any:
         return {key: _parse(arguments[1], item, f"{path}.{key}") for key, item in keyed.items()}
     if dataclasses.is_dataclass(kind):
         return _parse_dataclass(kind, value, path)
-    return _parse_scalar(kind, value, path)
+    return value if kind is object else _parse_scalar(kind, value, path)
 
 
 def _parse_scalar(kind: Any, value: object, path: str) -> Any:
@@ -250,7 +250,7 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if dataclasses.is_dataclass(kind):
         return _schema_dataclass(kind, definitions)
     names = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
-    return {"type": names[kind]}
+    return {} if kind is object else {"type": names[kind]}
 
 
 def _schema_dataclass(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Conversion of trained networks into the runtime's model packages."""

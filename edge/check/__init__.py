@@ -1,0 +1,86 @@
+"""Is this scan fit for this pack? Every check that can refuse a scan or warn of it.
+
+A check takes what is known and what the pack accepts, and says what is wrong; one that is content says nothing.
+Checks of the header run before a pixel is decoded, and so also choose the pack; checks of the scan see voxels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+
+from edge.errors import UsageError
+from edge.findings import Notice
+from edge.pack.manifest import Accepts
+from edge.scan import Acquisition, Scan, Stack
+from edge.table import Entry
+
+HeaderCheck = Callable[[Acquisition, Accepts], Notice | None]
+ScanCheck = Callable[[Scan, Accepts], Notice | None]
+
+HEADER_CHECKS: Mapping[str, Entry] = {
+    "modality": Entry("edge.check.header:modality"),
+    "body-part": Entry("edge.check.header:body_part"),
+    "view": Entry("edge.check.header:view"),
+    "age": Entry("edge.check.header:age"),
+    "colour": Entry("edge.check.header:colour"),
+    "derived": Entry("edge.check.header:derived"),
+}
+
+SCAN_CHECKS: Mapping[str, Entry] = {
+    "stack": Entry("edge.check.voxels:stack"),
+    "size": Entry("edge.check.voxels:size"),
+    "blank": Entry("edge.check.voxels:blank"),
+}
+
+CONFIRMABLE = ("modality", "body-part", "view", "age-years")
+
+
+def check_header(acquisition: Acquisition, accepts: Accepts) -> tuple[Notice, ...]:
+    """Return what the header checks have to say, in the table's order."""
+    checks: list[HeaderCheck] = [entry.load() for entry in HEADER_CHECKS.values()]
+    return tuple(notice for check in checks if (notice := check(acquisition, accepts)) is not None)
+
+
+def check_scan(scan: Scan, accepts: Accepts) -> tuple[Notice, ...]:
+    """Return what all checks have to say of a decoded scan, those of its header first."""
+    checks: list[ScanCheck] = [entry.load() for entry in SCAN_CHECKS.values()]
+    said = tuple(notice for check in checks if (notice := check(scan, accepts)) is not None)
+    return check_header(scan.acquisition, accepts) + said
+
+
+def confirm(acquisition: Acquisition, confirmed: Mapping[str, str]) -> Acquisition:
+    """Return the acquisition with what a person vouches for, where the files do not tell.
+
+    Parameters
+    ----------
+    confirmed : mapping
+        By name, of `CONFIRMABLE`. What the files say themselves is never overruled.
+
+    Raises
+    ------
+    UsageError
+        A name or an age makes no sense.
+    """
+    values: dict[str, str | float] = {}
+    for name, text in confirmed.items():
+        if name not in CONFIRMABLE:
+            raise UsageError(f"Confirming {name!r}: expected one of {', '.join(CONFIRMABLE)}.")
+        values[name.replace("-", "_")] = _age(text) if name == "age-years" else text.upper()
+    unknown = {field.name for field in fields(acquisition) if getattr(acquisition, field.name) is None}
+    return replace(acquisition, **{name: value for name, value in values.items() if name in unknown})  # type: ignore[arg-type]
+
+
+def stack_of(pictures: int) -> tuple[Stack, ...]:
+    """Return what a series with so many pictures may turn out to be."""
+    return ("picture",) if pictures == 1 else ("volume", "frames")
+
+
+def _age(text: str) -> float:
+    try:
+        years = float(text)
+    except ValueError:
+        years = -1.0
+    if not 0.0 <= years <= 150.0:
+        raise UsageError(f"Confirming age-years={text!r}: expected a number from 0 to 150.")
+    return years

@@ -1,0 +1,85 @@
+"""Which pack examines a study, and which of its series: by what the headers say, before a pixel is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edge.check import check_header, confirm
+from edge.findings import Notice
+from edge.pack.store import Pack
+from edge.reasons import NO_PACK_FITS, SEVERAL_PACKS_FIT, WRONG_STACK, Reason
+from edge.scan import LeftOut, Series, StudyIndex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What will be examined, and by what.
+
+    Parameters
+    ----------
+    pack : Pack, optional
+        None where none or several fit.
+    fitting : tuple of Series
+        To be examined.
+    refused : tuple of (Series, tuple of Notice)
+        Where nothing fits: every series and why not. Empty otherwise.
+    passed_over : tuple of LeftOut
+        Where something fits: the series that are not what this pack is made for.
+    """
+
+    pack: Pack | None
+    fitting: tuple[Series, ...] = ()
+    refused: tuple[tuple[Series, tuple[Notice, ...]], ...] = ()
+    passed_over: tuple[LeftOut, ...] = ()
+
+
+def choose(study: StudyIndex, packs: Sequence[Pack], confirmed: Mapping[str, str], *, named: bool) -> Choice:
+    """Return the pack and the series of `study` that it examines.
+
+    Parameters
+    ----------
+    packs : sequence of Pack
+        Those that may be used.
+    confirmed : mapping
+        See `edge.check.confirm`.
+    named : bool
+        Whether the one pack was asked for: then its own reasons are given where it does not fit.
+    """
+    if named:
+        return _with(packs[0], study, confirmed)
+    choices = [choice for pack in packs if (choice := _with(pack, study, confirmed)).fitting]
+    if len(choices) == 1:
+        return choices[0]
+    if choices:
+        names = ", ".join(choice.pack.manifest.name for choice in choices if choice.pack)
+        return _without(study, SEVERAL_PACKS_FIT, f"These fit: {names}.")
+    names = ", ".join(pack.manifest.name for pack in packs) or "none"
+    return _without(study, NO_PACK_FITS, f"Installed: {names}.")
+
+
+def _with(pack: Pack, study: StudyIndex, confirmed: Mapping[str, str]) -> Choice:
+    notices = [(series, _refusals(series, pack, confirmed)) for series in study.series]
+    fitting = tuple(series for series, said in notices if not said)
+    if not fitting:
+        return Choice(pack=pack, refused=tuple(notices))
+    passed_over = tuple(
+        LeftOut(paths=series.paths, reason=said[0].reason, detail=said[0].detail) for series, said in notices if said
+    )
+    return Choice(pack=pack, fitting=fitting, passed_over=passed_over)
+
+
+def _without(study: StudyIndex, reason: Reason, detail: str) -> Choice:
+    notice = Notice(reason=reason, severity="refuse", detail=detail)
+    return Choice(pack=None, refused=tuple((series, (notice,)) for series in study.series))
+
+
+def _refusals(series: Series, pack: Pack, confirmed: Mapping[str, str]) -> tuple[Notice, ...]:
+    """What the header already tells against examining this series with this pack."""
+    accepts = pack.manifest.inputs[0].accepts
+    said = check_header(confirm(series.acquisition, confirmed), accepts)
+    refusals = tuple(notice for notice in said if notice.severity == "refuse")
+    if (accepts.stack == "picture") != (series.pictures == 1):
+        detail = f"Found {series.pictures} pictures, expected a {accepts.stack}."
+        refusals += (Notice(reason=WRONG_STACK, severity="refuse", detail=detail),)
+    return refusals

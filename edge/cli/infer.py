@@ -1,0 +1,51 @@
+"""`edgerun infer`: examine scans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+from edge.errors import UsageError
+
+OUT = Path("edgerun-results")
+
+
+def infer(
+    paths: list[Path] = typer.Argument(..., metavar="PATH...", help="Scans: files, or folders of any depth."),
+    pack: Optional[str] = typer.Option(None, help="Model pack: an installed one's name, or a folder or .edgepack."),
+    out: Path = typer.Option(OUT, help="Each study gets a folder in it."),
+    json: bool = typer.Option(False, "--json", help="Print each report on stdout, one JSON document a line."),
+    engine: Optional[str] = typer.Option(None, help="What runs the model; by default the first that it is proven for."),
+    precision: str = typer.Option("auto", help="auto, fp32, fp16 or int8."),
+    confirm: Optional[list[str]] = typer.Option(
+        None, metavar="NAME=VALUE", help="Vouch for what the file does not tell: modality, body-part, view, age-years."
+    ),
+) -> None:
+    """Examine scans with a model pack: a report and a picture for each study."""
+    from edge.cli.console import Console
+    from edge.pipeline import Request, run
+
+    request = Request(
+        paths=tuple(paths),
+        out=out,
+        pack=pack,
+        engine=engine,
+        precision=precision,
+        confirmed=_confirmed(confirm or []),
+    )
+    with Console(json=json, out=out) as console:
+        for report in run(request, console.found):
+            console.show(report)
+    raise typer.Exit(console.tally.exit_code)
+
+
+def _confirmed(pairs: list[str]) -> dict[str, str]:
+    confirmed = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not value:
+            raise UsageError(f"Reading --confirm {pair!r}: expected NAME=VALUE, such as body-part=CHEST.")
+        confirmed[name] = value
+    return confirmed

@@ -1,0 +1,103 @@
+"""Engines: what runs a model. An engine knows tensors and nothing of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from edge.errors import EngineError
+from edge.reasons import NO_ENGINE
+from edge.table import Entry, lookup
+
+ENGINES: Mapping[str, Entry] = {
+    "onnxruntime": Entry("edge.engines.onnxruntime:OnnxRuntimeEngine", needs=("onnxruntime",)),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorSpec:
+    """An input or output of a model: -1 stands for an axis of any size."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """What really runs, read back from the engine.
+
+    Parameters
+    ----------
+    name : str
+        As in `ENGINES`.
+    version : str
+    provider : str
+        The engine's own word for the device and library that it runs on.
+    precision : str
+        Of the model that was loaded.
+    threads : int
+    """
+
+    name: str
+    version: str
+    provider: str
+    precision: str
+    threads: int
+
+
+class Engine(Protocol):
+    """A loaded model."""
+
+    facts: EngineFacts
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def infer(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return the outputs by name; the arrays belong to the caller and are never written to again.
+
+        Raises
+        ------
+        EngineError
+            ``E502``.
+        """
+
+    def close(self) -> None:
+        """Give the model's memory back; a second call does nothing."""
+
+
+def available_engines() -> tuple[str, ...]:
+    """Return the names of the engines whose packages are installed, in the table's order; imports none of them."""
+    return tuple(name for name, entry in ENGINES.items() if not entry.missing())
+
+
+def open_engine(name: str, model: bytes, *, precision: str, threads: int) -> Engine:
+    """Load a model whose bytes have been checked.
+
+    Parameters
+    ----------
+    name : str
+        As in `ENGINES`.
+    model : bytes
+        ONNX.
+    precision : str
+        Of the model; for the report.
+    threads : int
+        As many as the engine may use.
+
+    Raises
+    ------
+    EngineError
+        ``E500`` the engine's packages are not installed; ``E501`` it cannot load the model.
+    UsageError
+        There is no engine by that name.
+    """
+    entry = lookup(ENGINES, name, "engine")
+    if missing := entry.missing():
+        hint = f" It comes with edgerun[{entry.extra}]." if entry.extra else ""
+        raise EngineError(f"Opening {name}: the package {missing[0]} is not installed.{hint}", NO_ENGINE)
+    engine: Engine = entry.load()(model, precision=precision, threads=threads)
+    return engine

@@ -1,0 +1,94 @@
+"""The packs that may be used in a run, and their models, each loaded once."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from edge.device import usable_cores
+from edge.engines import Engine, available_engines, open_engine
+from edge.errors import EngineError, PackError
+from edge.pack.manifest import Model
+from edge.pack.store import Pack, find_pack, usable_packs
+from edge.reasons import MODEL_MISMATCH, NO_ENGINE
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Models:
+    """A context manager; leaving it closes every engine.
+
+    Parameters
+    ----------
+    pack : str, optional
+        Name or path of the one pack to use; None: all that are installed and usable.
+    engine : str, optional
+    precision : str
+        See `edge.pack.store.Pack.choose_model`.
+
+    Raises
+    ------
+    edge.errors.PackError
+        The named pack cannot be opened.
+    """
+
+    def __init__(self, pack: str | None, engine: str | None, precision: str) -> None:
+        self.packs: tuple[Pack, ...] = (find_pack(pack),) if pack else usable_packs()
+        self._engine = engine
+        self._precision = precision
+        self._opened: dict[str, tuple[Model, Engine]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for _, engine in self._opened.values():
+            engine.close()
+        self._opened.clear()
+
+    def warm_up(self) -> None:
+        """Load the model already if there is only one pack that it can be of."""
+        if len(self.packs) == 1:
+            self.open(self.packs[0])
+
+    def open(self, pack: Pack) -> tuple[Model, Engine]:
+        """Return the model chosen from the pack and the engine that has loaded it.
+
+        Raises
+        ------
+        edge.errors.PackError
+            ``P403`` to ``P407``.
+        edge.errors.EngineError
+            ``E500`` or ``E501``.
+        """
+        if pack.sha256 not in self._opened:
+            engines = (self._engine,) if self._engine else available_engines()
+            if not engines:
+                raise EngineError("Choosing an engine: none is installed.", NO_ENGINE)
+            model, name = pack.choose_model(self._precision, engines)
+            data, _ = pack.read_model(model)
+            engine = open_engine(name, data, precision=model.precision, threads=usable_cores())
+            check_names(pack, engine)
+            self._opened[pack.sha256] = (model, engine)
+        return self._opened[pack.sha256]
+
+
+def check_names(pack: Pack, engine: Engine) -> None:
+    """Refuse a graph whose inputs and outputs are not those of the manifest, before any scan is read.
+
+    Raises
+    ------
+    edge.errors.PackError
+        ``P407``.
+    """
+    task = pack.manifest.task
+    promised = {task.output} | ({task.map_output} if task.kind == "classification" and task.map_output else set())
+    inputs = {item.tensor for item in pack.manifest.inputs}
+    found_in, found_out = {item.name for item in engine.inputs}, {item.name for item in engine.outputs}
+    if inputs != found_in or not promised <= found_out:
+        found = f"inputs {', '.join(sorted(found_in))}; outputs {', '.join(sorted(found_out))}"
+        expected = f"inputs {', '.join(sorted(inputs))}; outputs {', '.join(sorted(promised))}"
+        raise PackError(f"Opening {pack.manifest.name}: found {found}; expected {expected}.", MODEL_MISMATCH)

@@ -1,0 +1,178 @@
+"""The whole story: scans are found, a pack is chosen, each scan is read, examined and reported. Start here.
+
+    files -> read -> Scan -> check -> prepare -> engine -> task -> Findings -> write -> report
+
+Reading happens in a process of its own (`edge.read`), so that a bad file ends nothing but itself. Everything that a
+model needs to be told, the pack tells (`edge.pack`). What cannot be trusted is refused with a code (`edge.check`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from edge.check import check_scan, confirm
+from edge.choose import choose
+from edge.clock import Clock
+from edge.engines import Engine
+from edge.errors import EngineError, ReadError
+from edge.findings import Classification, Findings, Notice, Refusal
+from edge.models import Models
+from edge.pack.manifest import ClassificationTask, Manifest, Model
+from edge.pack.store import AUTO, Pack
+from edge.prepare import Feed, prepare
+from edge.read import ScanReader
+from edge.reasons import ARCHITECTURE_ONLY, CONSTANT_MAP
+from edge.results import Asked, examined, not_examined, not_read, studies_in, study_report
+from edge.scan import LeftOut, Scan, Series, StudyIndex
+from edge.tasks import Outputs, conclude
+from edge.write import Outcome, finished_report, write_pictures, write_report
+from edge.write.report import StudyReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What `run` is asked to do.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        Files, or folders of any depth.
+    out : Path
+        Each study gets a folder below it.
+    pack : str, optional
+        Name or path; None chooses the installed pack that fits, if exactly one does.
+    engine : str, optional
+        Name; None takes the first one that the model is proven for.
+    precision : str
+    confirmed : mapping
+        What a person vouches for where the files do not tell; see `edge.check.confirm`.
+    """
+
+    paths: tuple[Path, ...]
+    out: Path
+    pack: str | None = None
+    engine: str | None = None
+    precision: str = AUTO
+    confirmed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Examination:
+    """What came of a scan, and what must be said beside it."""
+
+    findings: Findings | Refusal
+    warnings: tuple[Notice, ...]
+
+
+def run(request: Request, on_found: Callable[[int, Sequence[LeftOut]], None] | None = None) -> Iterator[StudyReport]:
+    """Examine everything at the paths of `request`, yielding each study's report once its files are written.
+
+    Parameters
+    ----------
+    on_found : callable
+        Called once, with the number of studies and with the files that belong to none.
+
+    Raises
+    ------
+    edge.errors.EdgerunError
+        What no other study could escape either: nothing to read, the pack, the engine, the output. A scan that
+        cannot be read or examined is no such thing: its report says so.
+    """
+    clock = Clock()
+    with ScanReader(prefetch=("dicom",)) as reader, Models(request.pack, request.engine, request.precision) as models:
+        asked = reader.index(request.paths)
+        with clock("open"):
+            models.warm_up()  # while the child reads the headers
+        with clock("index"):
+            found = asked.result()
+        studies = studies_in(found)
+        if on_found is not None:
+            on_found(len(studies), [out for out in found.left_out if not out.reason.grave])
+        for study in studies:
+            yield examine_study(study, request, models, reader, clock)
+            clock = Clock()
+
+
+def examine_study(study: StudyIndex, request: Request, models: Models, reader: ScanReader, clock: Clock) -> StudyReport:
+    """Examine the series of one study for which a pack is made, write its folder and return its report.
+
+    A study whose report is there already, for the very same files and request, is not examined again.
+    """
+    choice = choose(study, models.packs, request.confirmed, named=request.pack is not None)
+    asked = Asked.of(study, choice.pack, request.engine, request.precision, request.confirmed)
+    folder = request.out / asked.folder
+    if (report := finished_report(folder, asked.sha256)) is not None:
+        return report
+    outcomes = [not_read(out, asked) for out in study.left_out if out.reason.grave]
+    outcomes += [not_examined(series, notices, asked) for series, notices in choice.refused]
+    if choice.pack is not None:
+        outcomes += [_outcome(series, choice.pack, asked, models, reader, clock) for series in choice.fitting]
+    with clock("write"):
+        results = write_pictures(folder, outcomes)
+    return write_report(folder, study_report(study, choice, results, asked, clock.seconds))
+
+
+def _outcome(series: Series, pack: Pack, asked: Asked, models: Models, reader: ScanReader, clock: Clock) -> Outcome:
+    """Read one series, examine it, and say what came of it."""
+    with clock("open"):
+        model, engine = models.open(pack)
+    try:
+        with clock("read"):
+            scan = reader.load(series).result()
+        scan = replace(scan, acquisition=confirm(scan.acquisition, asked.confirmed))
+        examination = examine({pack.manifest.inputs[0].name: scan}, pack.manifest, model, engine, clock)
+    except (ReadError, EngineError) as error:
+        return not_read(LeftOut(paths=series.paths, reason=error.reason, detail=error.message), asked, series)
+    return examined(examination.findings, examination.warnings, scan, engine.facts, asked)
+
+
+def examine(
+    scans: Mapping[str, Scan], manifest: Manifest, model: Model, engine: Engine, clock: Clock | None = None
+) -> Examination:
+    """Check the scans of one patient, prepare them, run the model and conclude: the heart of edgerun.
+
+    Parameters
+    ----------
+    scans : mapping
+        By name of the manifest's input.
+
+    Raises
+    ------
+    edge.errors.EngineError
+        The engine failed, or gave what is no answer.
+    edge.errors.PackError
+        The pack contradicts itself.
+    """
+    clock = clock or Clock()
+    with clock("check"):
+        said = tuple(note for item in manifest.inputs for note in check_scan(scans[item.name], item.accepts))
+    if manifest.status == "architecture-only":
+        said += (Notice(reason=ARCHITECTURE_ONLY, severity="refuse", detail=f"Pack {manifest.name}."),)
+    warnings = tuple(note for note in said if note.severity == "warn")
+    refusals = tuple(note for note in said if note.severity == "refuse")
+    if refusals:
+        return Examination(findings=Refusal(notices=refusals), warnings=warnings)
+    results = _run_model(prepare(scans, manifest), engine, clock)
+    with clock("conclude"):
+        findings = conclude(results, scans, manifest, model)
+    return Examination(findings=findings, warnings=warnings + _of_maps(findings, manifest))
+
+
+def _run_model(feeds: Iterable[Feed], engine: Engine, clock: Clock) -> Iterator[tuple[Feed, Outputs]]:
+    """Feed by feed, as the task asks for them, so that a volume never lies in memory whole."""
+    for feed in clock.each("prepare", feeds):
+        with clock("infer"):
+            outputs = engine.infer(feed.tensors)
+        yield feed, outputs
+
+
+def _of_maps(findings: Findings, manifest: Manifest) -> tuple[Notice, ...]:
+    """A warning where the pack promises an influence map and the model gave one without any contrast."""
+    task = manifest.task
+    if not isinstance(findings, Classification) or not isinstance(task, ClassificationTask) or not task.map_output:
+        return ()
+    mapped = {shown.label for shown in findings.maps}
+    flat = [item.title for item in findings.labels if item.finding and item.name not in mapped]
+    return tuple(Notice(reason=CONSTANT_MAP, severity="warn", detail=f"Label {title!r}.") for title in flat)

@@ -1,0 +1,202 @@
+"""Series -> `Scan`: all headers first, then every frame decoded straight into its place."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.errors import ReadError
+from edge.geometry import Array, Grid
+from edge.read.contract import Progress
+from edge.read.dicom.acquisition import agreed, identity_of
+from edge.read.dicom.arrange import arrange
+from edge.read.dicom.colour import palette_of, require_palette_type, to_rgb
+from edge.read.dicom.consistency import check_one_kind
+from edge.read.dicom.decode import stored_frames
+from edge.read.dicom.description import PALETTE
+from edge.read.dicom.header import LOADED, FileHeader, read_header
+from edge.read.dicom.modality import apply_transform, output_dtype
+from edge.read.dicom.parse import content
+from edge.read.dicom.picture import picture_grid
+from edge.read.dicom.place import Place, places_of, spacing_between_slices
+from edge.read.dicom.values import text
+from edge.reasons import BAD_HEADER, DAMAGED, NO_POSITION, TOO_LARGE
+from edge.scan import Scan, Series, Source, Stack, Window
+
+Frame = tuple[int, int]
+"""Index of the file, and the frame's number in it, from 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where the frames go: the frame for each z, and the grid of all."""
+
+    stack: Stack
+    grid: Grid
+    frames: tuple[Frame, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def load_scan(series: Series, limit_bytes: int, progress: Progress) -> Scan:
+    """Return the scan of a series; see `DicomReader.load`."""
+    files, repeated = _headers(series.paths)
+    located = {
+        (index, number): place
+        for index, file in enumerate(files)
+        for number, place in enumerate(places_of(file.dataset, file.image, little=file.parsed.little_endian))
+    }
+    places = tuple(located.values())
+    check_one_kind(files, places)
+    layout = _layout(files, located)
+    voxels = _empty(files[0], places, limit_bytes)
+    sources = _fill(voxels, files, layout, located, limit_bytes, progress)
+    return Scan(
+        voxels=voxels,
+        grid=layout.grid,
+        stack=layout.stack,
+        unit=places[0].transform.unit,
+        value_range=_value_range(files[0], places),
+        window=_common_window(places),
+        identity=identity_of(files[0].dataset),
+        acquisition=agreed([file.acquisition for file in files]),
+        sources=sources,
+        places=layout.frames,
+        warnings=(*repeated, *layout.warnings, *_depth_warning(files[0])),
+    )
+
+
+def _headers(paths: Sequence[str]) -> tuple[list[FileHeader], list[str]]:
+    """The headers of all files that are not copies of an earlier one."""
+    files: dict[str, FileHeader] = {}
+    for path in paths:
+        file = read_header(path, LOADED)
+        files.setdefault(file.sop_instance_uid or path, file)
+    copies = len(paths) - len(files)
+    return list(files.values()), [f"{copies} copies of images were left out"] if copies else []
+
+
+def _layout(files: Sequence[FileHeader], located: dict[Frame, Place]) -> Layout:
+    """A volume where the frames lie in the patient, else pictures."""
+    frames, places = tuple(located), tuple(located.values())
+    single = len(frames) == 1
+    with_place = [place for place in places if place.is_located]
+    if len(with_place) == len(places) and not (single and places[0].spacing is None):
+        try:
+            return _volume(files[0], frames, places)
+        except ReadError as error:
+            if not (single and error.reason is BAD_HEADER):
+                raise
+            return _pictures(files[0], frames, places[0], f"its place in the patient is not used: {error.message}")
+    if (with_place and not single) or len(files) > 1:
+        raise ReadError(
+            f"Stacking {len(places)} images: {len(places) - len(with_place)} of them do not say where they lie in the "
+            "patient, expected all to.",
+            NO_POSITION,
+        )
+    return _pictures(files[0], frames, places[0])
+
+
+def _volume(file: FileHeader, frames: tuple[Frame, ...], places: tuple[Place, ...]) -> Layout:
+    arrangement = arrange(places)
+    shape = (len(frames), file.image.rows, file.image.columns)
+    declared = spacing_between_slices(file.dataset)
+    warnings: list[str] = []
+    if len(frames) > 1 and declared is not None and abs(declared - arrangement.step_mm) > 0.01 * arrangement.step_mm:
+        warnings.append(
+            f"the slices lie {arrangement.step_mm:.4g} mm apart, not {declared:.4g} mm as (0018,0088) Spacing Between "
+            "Slices says; their positions are used"
+        )
+    return Layout(
+        stack="volume" if len(frames) > 1 else "picture",
+        grid=Grid.of(shape, arrangement.matrix, "patient"),
+        frames=tuple(frames[index] for index in arrangement.order),
+        warnings=tuple(warnings),
+    )
+
+
+def _pictures(file: FileHeader, frames: tuple[Frame, ...], place: Place, *warnings: str) -> Layout:
+    grid, notes = picture_grid(file.dataset, file.image, place.spacing)
+    stack: Stack = "frames" if len(frames) > 1 else "picture"
+    return Layout(stack=stack, grid=grid, frames=frames, warnings=(*warnings, *notes))
+
+
+def _empty(file: FileHeader, places: Sequence[Place], limit_bytes: int) -> Array:
+    """The array to fill, if there is room for it."""
+    image = file.image
+    shape = (len(places), image.rows, image.columns, *((3,) if image.in_colour else ()))
+    dtype = output_dtype(image, [place.transform for place in places])
+    needed = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if needed > limit_bytes:
+        raise ReadError(
+            f"Reading {len(places)} pictures of {image.rows} x {image.columns}: they need {needed} bytes, expected at "
+            f"most {limit_bytes}.",
+            TOO_LARGE,
+        )
+    return np.empty(shape, dtype=dtype)
+
+
+def _fill(
+    voxels: Array,
+    files: Sequence[FileHeader],
+    layout: Layout,
+    located: dict[Frame, Place],
+    limit_bytes: int,
+    progress: Progress,
+) -> tuple[Source, ...]:
+    """Decode file after file into `voxels`."""
+    z_of = {frame: z for z, frame in enumerate(layout.frames)}
+    sources = []
+    for index, file in enumerate(files):
+        progress(file.path)
+        data, inflated = content(file.path, limit_bytes)
+        if file.parsed.size is not None and file.parsed.size != len(inflated):
+            raise ReadError("Reading the file: it changed while it was read.", DAMAGED)
+        sources.append(_source(file, data))
+        palette = None
+        if file.image.photometric == PALETTE:
+            require_palette_type(file.image)
+            palette = palette_of(file.dataset, file.image, little=file.parsed.little_endian)
+        decoded = stored_frames(inflated, file.pixels, file.image, file.dataset, file.parsed.transfer_syntax_uid)
+        for number, (stored, photometric) in enumerate(decoded):
+            target = voxels[z_of[index, number]]
+            if palette is not None:
+                target[...] = palette.look_up(stored)
+            elif file.image.in_colour:
+                target[...] = to_rgb(stored, photometric, file.image.bits_stored)
+            else:
+                apply_transform(stored, located[index, number].transform, target)
+    return tuple(sources)
+
+
+def _source(file: FileHeader, data: bytes) -> Source:
+    return Source(
+        path=file.path,
+        sha256=hashlib.sha256(data).hexdigest(),
+        sop_class_uid=text(file.dataset, "SOPClassUID"),
+        sop_instance_uid=file.sop_instance_uid,
+    )
+
+
+def _value_range(file: FileHeader, places: Sequence[Place]) -> tuple[float, float] | None:
+    if file.image.in_colour:
+        return 0.0, 255.0
+    ranges = [place.transform.output_range(file.image.stored_range) for place in places]
+    known = [found for found in ranges if found is not None]
+    return (min(r[0] for r in known), max(r[1] for r in known)) if known else None
+
+
+def _common_window(places: Sequence[Place]) -> Window | None:
+    windows = {place.window for place in places}
+    return windows.pop() if len(windows) == 1 else None
+
+
+def _depth_warning(file: FileHeader) -> list[str]:
+    """What the result cannot hold."""
+    if file.pixels.keyword == "DoubleFloatPixelData":
+        return ["values were rounded from double to single precision"]
+    if file.image.samples == 3 and file.image.bits_stored > 8:
+        return [f"colours were cut from {file.image.bits_stored} to 8 bits"]
+    return []

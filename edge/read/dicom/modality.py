@@ -1,0 +1,152 @@
+"""Stored values -> real units: rescale and modality LUT, per frame (PS3.3 C.11.1 and C.7.6.16.2.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from edge.geometry import Array
+from edge.read.dicom.boundary import guarded
+from edge.read.dicom.description import PixelDescription
+from edge.read.dicom.tables import LookupTable, lookup_table
+from edge.read.dicom.values import bad_value, element_name, first_item, number, text
+from edge.reasons import BAD_HEADER
+
+INTEGER_TYPES = tuple(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "u4", "i4"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rescale:
+    """Output = slope x stored value + intercept."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it changes nothing."""
+        return self.slope == 1.0 and self.intercept == 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transform:
+    """What turns the stored values of one frame into real ones, and what they then are."""
+
+    rescale: Rescale = Rescale()
+    table: LookupTable | None = None
+    unit: str = "stored value"
+
+    def output_range(self, stored: tuple[int, int] | None) -> tuple[float, float] | None:
+        """Return the least and greatest value that can come out; None for floating point."""
+        if self.table is not None:
+            return 0.0, float((1 << self.table.bits) - 1)
+        if stored is None:
+            return None
+        ends = [value * self.rescale.slope + self.rescale.intercept for value in stored]
+        return min(ends), max(ends)
+
+
+def transform_of(dataset: Dataset, groups: Sequence[Dataset], image: PixelDescription, *, little: bool) -> Transform:
+    """Return the transform of a frame.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Of the file.
+    groups : sequence of Dataset
+        The functional groups of the frame, its own before the shared ones; empty for a classic image.
+
+    Raises
+    ------
+    ReadError
+        ``BAD_HEADER``: a slope of zero, or a malformed value or table.
+    """
+    if image.in_colour:
+        return Transform()
+    sequence = first_item(dataset, "ModalityLUTSequence")
+    if sequence is not None and not image.is_float:
+        return Transform(table=_modality_table(sequence, little=little), unit=_named_unit(sequence, "ModalityLUTType"))
+    places = [item for group in groups if (item := first_item(group, "PixelValueTransformationSequence")) is not None]
+    for place in (*places, dataset):
+        rescale = _rescale(place)
+        if rescale is not None:
+            return Transform(rescale=rescale, unit=_unit(place, dataset, rescale))
+    dose = number(dataset, "DoseGridScaling")
+    if dose:
+        return Transform(rescale=Rescale(dose), unit=(text(dataset, "DoseUnits") or "unknown").upper())
+    return Transform(unit=text(dataset, "Units") or "stored value")
+
+
+def output_dtype(image: PixelDescription, transforms: Sequence[Transform]) -> np.dtype[np.generic]:
+    """Return the smallest type that holds what the transforms give, exactly where integers are enough.
+
+    The stored type where nothing changes; an integer type that spans the possible range where every slope and
+    intercept is a whole number; else float32, whose 24 bits of mantissa hold any 16-bit value.
+    """
+    if image.in_colour:
+        return np.dtype(np.uint8)
+    if image.is_float:
+        return np.dtype(np.float32)
+    if all(one.table is None and one.rescale.is_identity for one in transforms):
+        return image.dtype
+    if not all(_is_whole(one) for one in transforms):
+        return np.dtype(np.float32)
+    ranges = [found for one in transforms if (found := one.output_range(image.stored_range)) is not None]
+    low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
+    fitting = (t for t in INTEGER_TYPES if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
+    return next(fitting, np.dtype(np.float32))
+
+
+def apply_transform(stored: Array, transform: Transform, out: Array) -> None:
+    """Write the real values of one frame into `out`, which has the type that `output_dtype` gave."""
+    if transform.table is not None:
+        out[...] = transform.table.look_up(stored)
+    elif transform.rescale.is_identity:
+        out[...] = stored
+    elif out.dtype.kind in "iu":
+        np.multiply(stored, int(transform.rescale.slope), out=out, dtype=out.dtype, casting="unsafe")
+        out += out.dtype.type(int(transform.rescale.intercept))
+    else:
+        out[...] = stored * np.float64(transform.rescale.slope) + transform.rescale.intercept
+
+
+def _is_whole(transform: Transform) -> bool:
+    return transform.table is not None or (
+        transform.rescale.slope.is_integer() and transform.rescale.intercept.is_integer()
+    )
+
+
+def _rescale(place: Dataset) -> Rescale | None:
+    slope, intercept = number(place, "RescaleSlope"), number(place, "RescaleIntercept")
+    if slope is None and intercept is None:
+        return None
+    if slope == 0:
+        raise bad_value("RescaleSlope", "0", "another number")
+    return Rescale(1.0 if slope is None else slope, intercept or 0.0)
+
+
+def _unit(place: Dataset, dataset: Dataset, rescale: Rescale) -> str:
+    """(0028,1054) Rescale Type, else (0054,1001) Units, else HU for CT: C.11.1.1.2 makes that the default there."""
+    units = text(dataset, "Units")
+    named = _named_unit(place, "RescaleType")
+    if named != "unknown":
+        return named
+    if units:
+        return units
+    if text(dataset, "Modality") == "CT":
+        return "HU"
+    return "stored value" if rescale.is_identity else "unknown"
+
+
+def _named_unit(place: Dataset, keyword: str) -> str:
+    """US stands for unspecified, PS3.3 C.11.1.1.2."""
+    named = text(place, keyword)
+    return "unknown" if named in (None, "US") else named
+
+
+def _modality_table(item: Dataset, *, little: bool) -> LookupTable:
+    with guarded(f"Reading {element_name('ModalityLUTSequence')}", BAD_HEADER):
+        return lookup_table(item.get("LUTDescriptor"), item.get("LUTData"), little=little)

@@ -1,0 +1,115 @@
+"""Header -> the grid of pictures that are not located in the patient: their spacing, or honestly none."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from edge.errors import ReadError
+from edge.geometry import Grid
+from edge.read.dicom.description import PixelDescription
+from edge.read.dicom.place import Vector
+from edge.read.dicom.values import element_name, items, number, numbers, text, whole
+
+Pair = tuple[float, float]
+
+AGREE = 1e-3
+"""Relative difference below which two spacings say the same."""
+
+CENTIMETRES = 3
+"""(0018,6024) and (0018,6026) Physical Units X and Y Direction, PS3.3 C.8.5.5.1.15."""
+
+TISSUE_2D = 1
+"""(0018,6012) Region Spatial Format, PS3.3 C.8.5.5.1.1."""
+
+
+def picture_grid(dataset: Dataset, image: PixelDescription, spacing: Vector | None) -> tuple[Grid, list[str]]:
+    """Return the grid of one or more loose pictures, and what is to be known about it.
+
+    Parameters
+    ----------
+    spacing : tuple of 2 float, optional
+        (0028,0030) Pixel Spacing, of the file or its frames.
+
+    Notes
+    -----
+    PS3.3 10.7.1.3: Pixel Spacing of a projection is calibrated, or equal to (0018,1164) Imager Pixel Spacing, which is
+    measured at the detector; (0018,2010) Nominal Scanned Pixel Spacing is that of a film or paper. Nothing is invented.
+    """
+    chosen, warnings = _chosen_spacing(dataset, spacing)
+    grid = Grid.of_picture(image.rows, image.columns, chosen)
+    return (Grid.of((image.frames, *grid.shape[1:]), grid.matrix, grid.space), warnings)
+
+
+def _chosen_spacing(dataset: Dataset, given: Vector | None) -> tuple[Pair | None, list[str]]:
+    warnings: list[str] = []
+    pixel = _positive("PixelSpacing", given, warnings)
+    imager = _positive("ImagerPixelSpacing", _lenient(dataset, "ImagerPixelSpacing"), warnings)
+    if pixel is not None:
+        if imager is not None and not np.allclose(pixel, imager, rtol=AGREE):
+            kind = text(dataset, "PixelSpacingCalibrationType")
+            how = f"calibrated by {kind.lower()}" if kind in ("GEOMETRY", "FIDUCIAL") else "calibration not described"
+            warnings.append(
+                f"sizes follow {element_name('PixelSpacing')}, which differs from {element_name('ImagerPixelSpacing')} "
+                f"({how})"
+            )
+        return pixel, warnings
+    if imager is not None:
+        return imager, [*warnings, _at_detector(dataset)]
+    region = _ultrasound_spacing(dataset)
+    if region is not None:
+        return region, warnings
+    nominal = _positive("NominalScannedPixelSpacing", _lenient(dataset, "NominalScannedPixelSpacing"), warnings)
+    if nominal is not None:
+        warnings.append(
+            f"sizes follow {element_name('NominalScannedPixelSpacing')}: those on the scanned film or paper"
+        )
+    return nominal, warnings
+
+
+def _at_detector(dataset: Dataset) -> str:
+    try:
+        factor = number(dataset, "EstimatedRadiographicMagnificationFactor")
+    except ReadError:
+        factor = None
+    magnified = "" if factor is None else f"; the file estimates a magnification of {factor:g}"
+    return f"sizes follow {element_name('ImagerPixelSpacing')}: those at the detector, not in the patient{magnified}"
+
+
+def _lenient(dataset: Dataset, keyword: str) -> Vector | None:
+    """The two numbers; (0, 0) where they are malformed."""
+    try:
+        return numbers(dataset, keyword, 2)
+    except ReadError:
+        return (0.0, 0.0)
+
+
+def _positive(keyword: str, found: Vector | None, warnings: list[str]) -> Pair | None:
+    if found is None:
+        return None
+    if min(found) <= 0:
+        warnings.append(f"{element_name(keyword)} is not used: it is malformed or not positive")
+        return None
+    return found[0], found[1]
+
+
+def _ultrasound_spacing(dataset: Dataset) -> Pair | None:
+    """From (0018,6011) Sequence of Ultrasound Regions, where it is a single 2-D one measured in centimetres."""
+    try:
+        regions = items(dataset, "SequenceOfUltrasoundRegions")
+        if len(regions) != 1 or not _is_tissue(regions[0]):
+            return None
+        dy, dx = number(regions[0], "PhysicalDeltaY"), number(regions[0], "PhysicalDeltaX")
+    except ReadError:
+        return None
+    return (abs(dy) * 10.0, abs(dx) * 10.0) if dy and dx else None
+
+
+def _is_tissue(region: Dataset) -> bool:
+    units: tuple[Literal["PhysicalUnitsXDirection", "PhysicalUnitsYDirection"], ...] = (
+        "PhysicalUnitsXDirection",
+        "PhysicalUnitsYDirection",
+    )
+    return whole(region, "RegionSpatialFormat") == TISSUE_2D and all(whole(region, u) == CENTIMETRES for u in units)

@@ -1,0 +1,208 @@
+"""The reading process seen from outside: started, spoken to, waited for no longer than agreed, killed.
+
+This module imports nothing heavy, so that a program can start the child before its own imports.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edge.errors import EdgerunError, UsageError
+from edge.read.frames import FrameError, read_frame, write_frame
+from edge.reasons import DECODE_TIMEOUT, DECODER_DIED, Reason
+
+READERS = "edge.read:READERS"
+SECONDS = 20.0
+"""How long the child may be silent over one small file; see `ScanReader`."""
+
+_START_SECONDS = 120.0
+_DEFAULT_BYTES = 2 << 30
+# The folder that a program is run from may be a stick with a numpy.py on it: the child's import path is the
+# parent's, set before the first import that is not built in.
+_BOOT = "import sys; sys.path[:] = sys.argv[2:]; from edge.read.worker import main; main(sys.argv[1])"
+
+
+class ChildGoneError(Exception):
+    """The child was killed for its silence or died; `words` say how, `reason` which of the two."""
+
+    def __init__(self, reason: Reason, words: str) -> None:
+        super().__init__(words)
+        self.reason = reason
+        self.words = words
+
+
+def default_limit_bytes() -> int:
+    """Return the memory that one decoded scan may take: EDGERUN_SCAN_BYTES, else 2 GiB or half of the memory.
+
+    Raises
+    ------
+    UsageError
+        EDGERUN_SCAN_BYTES is not a positive whole number.
+    """
+    told = os.environ.get("EDGERUN_SCAN_BYTES")
+    if told is not None:
+        if not (told.isascii() and told.isdigit() and int(told) > 0):
+            raise UsageError(f"Reading EDGERUN_SCAN_BYTES: found {told!r}, expected a number of bytes.")
+        return int(told)
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return _DEFAULT_BYTES
+    return min(_DEFAULT_BYTES, memory // 2)
+
+
+class Child:
+    """A process that decodes untrusted files.
+
+    Parameters
+    ----------
+    limit_bytes : int
+        The most memory that one decoded scan may take.
+    seconds : float
+        The longest silence over one small file.
+    readers : str
+        ``module:name`` of the table of readers.
+    prefetch : sequence of str
+        Readers to import while the child waits for its first request.
+    """
+
+    def __init__(
+        self, *, limit_bytes: int, seconds: float = SECONDS, readers: str = READERS, prefetch: Sequence[str] = ()
+    ) -> None:
+        settings = {"limit_bytes": limit_bytes, "seconds": seconds, "readers": readers, "prefetch": list(prefetch)}
+        self._limit_bytes = limit_bytes
+        self._frames: queue.SimpleQueue[tuple[Any, bytearray] | None] = queue.SimpleQueue()
+        self._heard = time.monotonic()
+        self._ready = False
+        # A session of its own: an interrupt typed at the terminal reaches the parent, which ends the child.
+        self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter, no shell
+            [sys.executable, "-c", _BOOT, json.dumps(settings), *_import_path()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+        self._listener = threading.Thread(target=self._listen, name="edgerun-read", daemon=True)
+        self._listener.start()
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def _listen(self) -> None:
+        """Take every frame as it comes, so that the child never waits for the parent."""
+        stream = self._process.stdout
+        try:
+            while stream is not None:
+                frame = read_frame(stream, self._limit_bytes, self._note_life)  # type: ignore[arg-type]
+                self._frames.put(frame)
+                self._note_life()
+                if frame is None:
+                    return
+        except (FrameError, OSError, ValueError, MemoryError):
+            self._frames.put(None)
+
+    def _note_life(self) -> None:
+        self._heard = time.monotonic()
+
+    def send(self, document: Any) -> None:
+        """Send one request; a child that is gone or takes none shows at the next `receive`."""
+        self._note_life()
+        watchdog = threading.Timer(_START_SECONDS, self._process.kill)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            if self._process.stdin is not None:
+                write_frame(self._process.stdin, document)  # type: ignore[arg-type]
+        except OSError:
+            pass
+        finally:
+            watchdog.cancel()
+
+    def receive(self, seconds: float) -> tuple[Any, bytearray]:
+        """Return the next answer and its raw bytes.
+
+        Raises
+        ------
+        ChildGoneError
+            Nothing came for `seconds`, or the child died or sent no frame; it is dead now.
+        EdgerunError
+            The child never came to work at all: the installation is broken, not a file.
+        """
+        if not self._ready:
+            try:
+                self._wait(_START_SECONDS)
+            except ChildGoneError as gone:
+                raise EdgerunError(
+                    f"Starting the process that reads scans with {sys.executable}: {gone.words} before it had seen "
+                    "any file. Run `edgerun doctor`, or install edgerun again."
+                ) from gone
+            self._ready = True
+            self._note_life()
+        return self._wait(seconds)
+
+    def _wait(self, seconds: float) -> tuple[Any, bytearray]:
+        while True:
+            left = self._heard + seconds - time.monotonic()
+            try:
+                # A parent that was stopped for a while finds answers in the pipe: a moment to take them.
+                frame = self._frames.get(timeout=max(left, 0.5))
+            except queue.Empty:
+                if self._heard + seconds > time.monotonic():
+                    continue
+                self.kill()
+                raise ChildGoneError(
+                    DECODE_TIMEOUT, f"it gave no sign of life for {seconds:.0f} s and was ended"
+                ) from None
+            if frame is None:
+                raise self._death()
+            return frame
+
+    def _death(self) -> ChildGoneError:
+        """What the end of the stream means."""
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return ChildGoneError(DECODER_DIED, "it answered with something that is no answer")
+        finally:
+            self.kill()
+        if code < 0:
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+            if name == "SIGALRM":
+                return ChildGoneError(DECODE_TIMEOUT, "it gave no sign of life and ended itself")
+            hint = ", most likely for want of memory" if name == "SIGKILL" else ""
+            return ChildGoneError(DECODER_DIED, f"it was ended by signal {name}{hint}")
+        return ChildGoneError(DECODER_DIED, f"it ended with exit code {code}")
+
+    def kill(self) -> None:
+        """End the process now, whatever it does."""
+        self._process.kill()
+        try:
+            self._process.wait(timeout=5)  # longer only if the disk that it reads from does not answer
+        except subprocess.TimeoutExpired:
+            return
+        self._listener.join(timeout=5)
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:  # what could not be written is of no use any more
+                    continue
+
+
+def _import_path() -> list[str]:
+    """The parent's import path without the current folder, and where edgerun itself stands."""
+    own = str(Path(__file__).absolute().parents[2])
+    return [*(entry for entry in sys.path if entry), *([] if own in sys.path else [own])]

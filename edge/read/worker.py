@@ -1,0 +1,188 @@
+"""The child that decodes untrusted bytes: requests come in, headers and voxels go out, nothing else does.
+
+Before it touches a file it limits itself: memory, open files, no file written, no core dump. Each file has a clock
+(``SIGALRM``) that ends the process even if the parent is gone by then. Where the system has no `resource` module
+or no alarm (Windows), the parent's time limit and the byte budget of the readers still hold.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from edge.errors import ReadError
+from edge.read.contract import HEAD_BYTES, Header, Reader
+from edge.read.frames import read_frame, write_frame
+from edge.read.messages import (
+    At,
+    Described,
+    Failed,
+    Load,
+    Ready,
+    Request,
+    Settings,
+    loaded_of,
+    raw_of,
+)
+from edge.reasons import DECODER_DIED, NOT_AN_IMAGE, NOT_READABLE, TOO_LARGE
+from edge.scan import Scan, Series
+from edge.table import Entry
+from edge.typed import dump, parse
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+_LIBRARIES_BYTES = 1 << 30
+"""Address space for the libraries: numpy, OpenCV, pydicom, nibabel and imagecodecs together map 0.3 GiB."""
+
+_COPIES = 3
+"""The file, its decoded slices and the finished volume may be in memory at the same time."""
+
+_OPEN_FILES = 256
+_ALARM_FACTOR = 1.5
+
+
+def main(settings: str) -> None:
+    """Serve requests from stdin until it closes. `settings` is a `Settings` document."""
+    requests, answers = _take_streams()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    told = parse(Settings, json.loads(settings))
+    _limit(told.limit_bytes)
+    # What libraries warn of may quote the file, which is patient data; stderr is closed to them as well.
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    module, _, name = told.readers.partition(":")
+    table: Mapping[str, Entry] = getattr(importlib.import_module(module), name)
+    worker = _Worker(table, told, answers)
+    write_frame(answers, dump(Ready()))
+    worker.prefetch()
+    try:
+        while (frame := read_frame(requests)) is not None:
+            worker.answer(parse(Request, frame[0]))  # type: ignore[arg-type]
+    except BrokenPipeError:
+        pass  # the parent is gone
+    os._exit(0)  # nothing to tidy, and no library's farewell to wait for
+
+
+def _take_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Private copies of stdin and stdout; whoever prints from now on prints to nowhere."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb", buffering=1 << 16)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
+    return requests, answers
+
+
+def _limit(limit_bytes: int) -> None:
+    """Take away what a decoder has no need of."""
+    if resource is None:
+        return
+    if sys.platform == "linux":
+        # If the machine runs out of memory, this process is the one to end.
+        Path("/proc/self/oom_score_adj").write_text("1000")
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        _lower(resource.RLIMIT_AS, pages * os.sysconf("SC_PAGE_SIZE") + _LIBRARIES_BYTES + _COPIES * limit_bytes)
+    else:
+        _lower(resource.RLIMIT_DATA, _LIBRARIES_BYTES + _COPIES * limit_bytes)
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    sys.dont_write_bytecode = True
+    _lower(resource.RLIMIT_FSIZE, 0)
+
+
+def _lower(which: int, value: int) -> None:
+    """Set a limit for good, never above the one that holds already."""
+    _, hard = resource.getrlimit(which)
+    lowered = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(which, (lowered, lowered))
+
+
+class _Worker:
+    """The readers that were needed so far, and the way back to the parent."""
+
+    def __init__(self, table: Mapping[str, Entry], settings: Settings, answers: BinaryIO) -> None:
+        self._table = table
+        self._settings = settings
+        self._answers = answers
+        self._readers: dict[str, Reader] = {}
+
+    def prefetch(self) -> None:
+        """Import what the parent expects to need."""
+        for name in self._settings.prefetch:
+            if name in self._table:
+                self._reader(name)
+
+    def answer(self, request: Request) -> None:
+        """Do as asked and say how it went."""
+        if isinstance(request, Load):
+            self._load(request)
+            return
+        for path in request.paths:
+            found = _attempt(self._describe, path, self._settings.seconds)
+            self._say(found if isinstance(found, Failed) else Described(header=found))
+
+    def _load(self, request: Load) -> None:
+        def load(series: Series) -> Scan:
+            def progress(path: str) -> None:
+                _set_alarm(request.seconds)
+                self._say(At(path=path))
+
+            return self._reader(series.format).load(series, self._settings.limit_bytes, progress)
+
+        scan = _attempt(load, request.series, request.seconds)
+        if isinstance(scan, Failed):
+            self._say(scan)
+        else:
+            write_frame(self._answers, dump(loaded_of(scan)), raw_of(scan), scan.voxels.nbytes)
+
+    def _describe(self, path: str) -> Header:
+        with Path(path).open("rb") as file:
+            head = file.read(HEAD_BYTES)
+        for name in self._table:
+            reader = self._reader(name)
+            if reader.recognises(head, path):
+                return reader.describe(path)
+        raise ReadError("Its first bytes are those of no format that edgerun reads.", NOT_AN_IMAGE)
+
+    def _reader(self, name: str) -> Reader:
+        if name not in self._readers:
+            self._readers[name] = self._table[name].load()()
+        return self._readers[name]
+
+    def _say(self, message: Failed | Described | At | Ready) -> None:
+        write_frame(self._answers, dump(message))
+
+
+def _attempt(action: Callable[[Any], Any], subject: object, seconds: float) -> Any:
+    """The one boundary: whatever a reader does short of dying becomes an answer."""
+    _set_alarm(seconds)
+    try:
+        return action(subject)
+    except ReadError as error:
+        return Failed(code=error.reason.code, message=error.message)
+    except MemoryError:
+        return Failed(code=TOO_LARGE.code, message="Decoding it took more memory than one scan may take.")
+    except OSError as error:
+        return Failed(code=NOT_READABLE.code, message=f"The system says: {error.strerror or type(error).__name__}.")
+    except Exception as error:  # noqa: BLE001 -- decoders raise what they like; the text may quote the file
+        return Failed(code=DECODER_DIED.code, message=f"The decoder failed with {type(error).__name__}.")
+    finally:
+        _set_alarm(0)
+
+
+def _set_alarm(seconds: float) -> None:
+    """End this process in a while unless called again. The parent's own clock is quicker, if there still is one."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds * _ALARM_FACTOR)

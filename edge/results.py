@@ -1,0 +1,290 @@
+"""What came of a study, put into the report's words."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from edge.choose import Choice
+from edge.device import versions
+from edge.engines import EngineFacts
+from edge.errors import ExitCode, ReadError
+from edge.findings import Classification, Findings, Notice, Refusal, State, state_of
+from edge.pack.store import Pack
+from edge.reasons import NOTHING_THERE
+from edge.scan import Acquisition, Found, LeftOut, Scan, Series, Source, StudyIndex
+from edge.write import Outcome
+from edge.write.report import (
+    ClassificationReport,
+    PackReport,
+    ReasonReport,
+    ResultReport,
+    Run,
+    ScanReport,
+    SegmentationReport,
+    StudyReport,
+    of_left_out,
+    of_notice,
+    of_reason,
+)
+
+GRAVEST_FIRST: tuple[State, ...] = ("finding", "failed", "not-analysed", "no-finding")
+
+
+class Tally:
+    """Counts what came of a run, for its last words and its exit code."""
+
+    def __init__(self) -> None:
+        self._states: Counter[State] = Counter()
+        self._failures: list[str] = []
+        self._results: Counter[State] = Counter()
+
+    def add(self, report: StudyReport) -> None:
+        """Count one study."""
+        self._states[report.state] += 1
+        self._results.update(result.state for result in report.results)
+        self._results[report.state] += not report.results
+        self._failures += [result.failure.code for result in report.results if result.failure]
+
+    def words(self, total: int) -> str:
+        """Return the counts in one line; studies that were not reached are counted, too."""
+        said = {"finding": "finding", "no-finding": "no finding", "not-analysed": "not analysed", "failed": "failed"}
+        parts = [f"{self._states[state]} {words}" for state, words in said.items()]  # type: ignore[index]
+        missed = total - sum(self._states.values())
+        return f"{total} studies: {', '.join(parts)}{f', {missed} not reached' if missed else ''}."
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the process should say: the first digit of a code is the exit code of its kind."""
+        failed, all_of_them = self._results["failed"], sum(self._results.values())
+        if failed and failed < all_of_them:
+            return ExitCode.SOME_FAILED
+        if failed:
+            return ExitCode(int(self._failures[0][1]))
+        return ExitCode.REFUSED if self._results["not-analysed"] else ExitCode.DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One study's part of a request: what its report must be an answer to.
+
+    Parameters
+    ----------
+    study : str
+        The study's key.
+    sources : mapping
+        SHA-256 by path, of every file of the study; empty where a file cannot be read.
+    pack : Pack, optional
+    engine : str, optional
+    precision : str
+    confirmed : mapping
+    """
+
+    study: str
+    sources: Mapping[str, str]
+    pack: Pack | None
+    engine: str | None
+    precision: str
+    confirmed: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls, study: StudyIndex, pack: Pack | None, engine: str | None, precision: str, confirmed: Mapping[str, str]
+    ) -> Asked:
+        """Return the request for one study; its files are read to hash them."""
+        paths = [path for series in study.series for path in series.paths]
+        paths += [path for out in study.left_out for path in out.paths]
+        sources = {path: _hash_file(Path(path)) for path in paths}
+        return cls(study=study.key, sources=sources, pack=pack, engine=engine, precision=precision, confirmed=confirmed)
+
+    @property
+    def folder(self) -> str:
+        """Name of the study's folder: it holds no patient data."""
+        return f"{self.study}-{self.pack.manifest.name if self.pack else 'no-pack'}"
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of everything that the answer depends on."""
+        pack = self.pack.sha256 if self.pack else None
+        parts = [sorted(self.sources.items()), pack, self.engine, self.precision, sorted(self.confirmed.items())]
+        return hashlib.sha256(json.dumps([parts, versions()], sort_keys=True).encode()).hexdigest()
+
+    def sources_of(self, paths: Sequence[str]) -> tuple[Source, ...]:
+        """Return files with their hashes."""
+        return tuple(Source(path=path, sha256=self.sources[path]) for path in paths)
+
+
+def studies_in(found: Found) -> tuple[StudyIndex, ...]:
+    """Return the studies, with each file that should have been one and could not be read as a study of its own.
+
+    Raises
+    ------
+    ReadError
+        There is nothing to examine and nothing that failed: the first thing that was left out says why.
+    """
+    alone = tuple(
+        StudyIndex(key=hashlib.sha256(os.fsencode(out.paths[0])).hexdigest()[:16], series=(), left_out=(out,))
+        for out in found.left_out
+        if out.reason.grave
+    )
+    if not found.studies and not alone:
+        if not found.left_out:
+            raise ReadError("Looking for scans: no file was found.", NOTHING_THERE)
+        first = found.left_out[0]
+        more = f" {len(found.left_out) - 1} more files were left out, too." if len(found.left_out) > 1 else ""
+        raise ReadError(f"Reading {first.paths[0]}: {first.detail}{more}", first.reason)
+    return found.studies + alone
+
+
+def examined(
+    findings: Findings | Refusal, warnings: Sequence[Notice], scan: Scan, engine: EngineFacts, asked: Asked
+) -> Outcome:
+    """Return the outcome for a scan that was read and looked at."""
+    state = state_of(findings)
+    refusals = tuple(of_notice(note) for note in findings.notices) if isinstance(findings, Refusal) else ()
+    seen = None if isinstance(findings, Refusal) else findings
+    result = ResultReport(
+        state=state,
+        summary=_summary(state, seen, refusals),
+        scan=_scan_report(scan),
+        pack=_pack_report(asked.pack),
+        engine=engine if seen else None,
+        findings=_findings_report(seen) if seen else None,
+        refusals=refusals,
+        warnings=tuple(of_notice(note) for note in warnings),
+        notes=scan.warnings,
+        confirmed=asked.confirmed,
+    )
+    return Outcome(result=result, scan=scan, findings=seen)
+
+
+def not_examined(series: Series, notices: Sequence[Notice], asked: Asked) -> Outcome:
+    """Return the outcome for a series that no pack is made for; it was not decoded."""
+    refusals = tuple(of_notice(note) for note in notices)
+    return Outcome(result=_without_findings("not-analysed", refusals, series, series.paths, asked))
+
+
+def not_read(out: LeftOut, asked: Asked, series: Series | None = None) -> Outcome:
+    """Return the outcome for what could not be read or examined: failed, or refused where it could not be trusted."""
+    state: State = "not-analysed" if out.reason.refuses else "failed"
+    return Outcome(result=_without_findings(state, (of_reason(out.reason, out.detail),), series, out.paths, asked))
+
+
+def study_report(
+    study: StudyIndex, choice: Choice, results: Sequence[ResultReport], asked: Asked, seconds: Mapping[str, float]
+) -> StudyReport:
+    """Return the report of a study, not sealed yet.
+
+    Its state is the gravest of its results: "no finding" is said only where everything that a finding could be in
+    was examined.
+    """
+    state: State = next((s for s in GRAVEST_FIRST if any(item.state == s for item in results)), "not-analysed")
+    left_out = [out for out in study.left_out if not out.reason.grave] + list(choice.passed_over)
+    first = next((item.summary for item in results if item.state == state), "Nothing here can be analysed.")
+    more = f" ({len(results) - 1} more results.)" if len(results) > 1 else ""
+    return StudyReport(
+        study=study.key,
+        folder=asked.folder,
+        state=state,
+        summary=f"{first}{more}",
+        results=tuple(results),
+        left_out=tuple(of_left_out(out) for out in left_out),
+        software=versions(),
+        request_sha256=asked.sha256,
+        content_sha256="",
+        run=Run(
+            finished_utc=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+            seconds={stage: round(value, 6) for stage, value in seconds.items()},
+        ),
+    )
+
+
+def _without_findings(
+    state: State, reasons: tuple[ReasonReport, ...], series: Series | None, paths: Sequence[str], asked: Asked
+) -> ResultReport:
+    scan = ScanReport(
+        study_instance_uid=series.identity.study_instance_uid if series else None,
+        series_instance_uid=series.identity.series_instance_uid if series else None,
+        stack=None,
+        unit=None,
+        grid=None,
+        acquisition=series.acquisition if series else Acquisition(),
+        sources=asked.sources_of(paths),
+    )
+    return ResultReport(
+        state=state,
+        summary=_summary(state, None, reasons),
+        scan=scan,
+        pack=_pack_report(asked.pack),
+        refusals=reasons if state == "not-analysed" else (),
+        failure=reasons[0] if state == "failed" else None,
+        confirmed=asked.confirmed,
+    )
+
+
+def _summary(state: State, findings: Findings | None, reasons: Sequence[ReasonReport]) -> str:
+    """One sentence for a person in a hurry."""
+    if findings is None:
+        words = " ".join(f"{reason.code}: {reason.words}" for reason in reasons)
+        return f"{'Failed' if state == 'failed' else 'Not analysed'}. {words}"
+    said = findings.labels if isinstance(findings, Classification) else findings.regions
+    found = [item for item in said if item.positive and item.finding]
+    if found:
+        return f"Finding: {', '.join(f'{item.title} ({item.urgency})' for item in found)}."
+    return f"No finding. Looked for: {', '.join(item.title for item in said if item.finding)}."
+
+
+def _findings_report(findings: Findings) -> ClassificationReport | SegmentationReport:
+    if isinstance(findings, Classification):
+        mapped = tuple(shown.label for shown in findings.maps)
+        return ClassificationReport(labels=findings.labels, grade=findings.grade, mapped=mapped)
+    return SegmentationReport(regions=findings.regions)
+
+
+def _scan_report(scan: Scan) -> ScanReport:
+    return ScanReport(
+        study_instance_uid=scan.identity.study_instance_uid,
+        series_instance_uid=scan.identity.series_instance_uid,
+        stack=scan.stack,
+        unit=scan.unit,
+        grid=scan.grid,
+        acquisition=scan.acquisition,
+        sources=scan.sources,
+    )
+
+
+def _pack_report(pack: Pack | None) -> PackReport | None:
+    if pack is None:
+        return None
+    manifest = pack.manifest
+    return PackReport(
+        name=manifest.name,
+        version=manifest.version,
+        title=manifest.title,
+        sha256=pack.sha256,
+        status=manifest.status,
+        intended_use=manifest.intended_use,
+        limits=manifest.limits,
+        licence=manifest.licence,
+    )
+
+
+def _hash_file(path: Path) -> str:
+    """SHA-256 of a plain file; empty where it cannot be read, which its reader says better."""
+    digest = hashlib.sha256()
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return ""
+    return digest.hexdigest()

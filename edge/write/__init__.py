@@ -1,0 +1,92 @@
+"""From findings to files: the report is the truth, and every other file a view of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge.findings import Findings
+from edge.scan import Scan
+from edge.table import Entry
+from edge.typed import TypedError, parse
+from edge.write.files import make_folder, write_whole
+from edge.write.report import FileReport, ResultReport, StudyReport, content_sha256, sealed, to_json
+
+REPORT = "report.json"
+
+Writer = Callable[[ResultReport, Scan | None, Findings | None], Mapping[str, bytes]]
+
+WRITERS: Mapping[str, Entry] = {
+    "overlay": Entry("edge.write.overlay:overlay"),
+    "masks": Entry("edge.write.masks:masks"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """A result with what its pictures are drawn from."""
+
+    result: ResultReport
+    scan: Scan | None = None
+    findings: Findings | None = None
+
+
+def write_pictures(folder: Path, outcomes: Sequence[Outcome]) -> tuple[ResultReport, ...]:
+    """Write every file but the report, and return the results with those files named in them.
+
+    Raises
+    ------
+    edge.errors.OutputError
+        The folder or a file could not be written.
+    """
+    make_folder(folder)
+    results = []
+    for number, outcome in enumerate(outcomes, start=1):
+        files = []
+        for role, entry in WRITERS.items():
+            writer: Writer = entry.load()
+            for name, data in writer(outcome.result, outcome.scan, outcome.findings).items():
+                numbered = name if len(outcomes) == 1 else f"{number}-{name}"
+                write_whole(folder / numbered, data)
+                files.append(FileReport(name=numbered, role=role, sha256=hashlib.sha256(data).hexdigest()))
+        results.append(replace(outcome.result, files=tuple(files)))
+    return tuple(results)
+
+
+def write_report(folder: Path, report: StudyReport) -> StudyReport:
+    """Seal the report, write it, and return it. It comes last: where it lies, everything that it names lies too.
+
+    Raises
+    ------
+    edge.errors.OutputError
+        It could not be written.
+    """
+    whole = sealed(report)
+    write_whole(folder / REPORT, to_json(whole, indent=1).encode() + b"\n")
+    return whole
+
+
+def finished_report(folder: Path, request_sha256: str) -> StudyReport | None:
+    """Return the report in `folder` if it answers this request, is untouched, and all its files are there.
+
+    A report with a failure is no answer: what failed is tried again.
+    """
+    try:
+        document = json.loads((folder / REPORT).read_bytes())
+        report = parse(StudyReport, document)
+    except (OSError, ValueError, TypedError):
+        return None
+    whole = report.request_sha256 == request_sha256 and report.content_sha256 == content_sha256(document)
+    files = [file for result in report.results for file in result.files]
+    failed = any(result.state == "failed" for result in report.results) or report.state == "failed"
+    return report if whole and not failed and all(_is_there(folder, file) for file in files) else None
+
+
+def _is_there(folder: Path, file: FileReport) -> bool:
+    try:
+        return hashlib.sha256((folder / file.name).read_bytes()).hexdigest() == file.sha256
+    except OSError:
+        return False

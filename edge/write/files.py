@@ -1,0 +1,73 @@
+"""Files are whole or absent: written under another name, flushed to the disk, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.errors import OutputError
+from edge.reasons import CANNOT_WRITE, DISK_FULL
+
+UNFINISHED = ".unfinished-"
+"""Beginning of the name of a file that is being written; left behind only when the machine loses power."""
+
+
+def make_folder(folder: Path) -> None:
+    """Create `folder` where it is missing, and clear it of what an earlier run left unfinished.
+
+    Raises
+    ------
+    OutputError
+        ``W800`` or ``W801``.
+    """
+    with _mapped(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob(f"{UNFINISHED}*"):
+            leftover.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, replacing what is there; on any failure what was there is still there.
+
+    Raises
+    ------
+    OutputError
+        ``W800`` or ``W801``.
+    """
+    with _mapped(path):
+        handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself last; systems that cannot open a folder need no such thing."""
+    with contextlib.suppress(PermissionError, IsADirectoryError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def _mapped(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        words = error.strerror or type(error).__name__
+        raise OutputError(f"Writing {path}: {words}.", DISK_FULL if full else CANNOT_WRITE) from error

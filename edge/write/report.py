@@ -1,0 +1,199 @@
+"""The report: what `edgerun infer` says of a study, as frozen types. Version 1.
+
+``report.json`` is the truth and every other file a view of it. The types are the format: the published schema
+(``report.schema.json`` beside this file) is generated from them. Everything but ``run`` is the same for the same
+scan, pack and engine, byte for byte; ``content_sha256`` covers all of that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from edge.engines import EngineFacts
+from edge.findings import LabelScore, Notice, Region, State
+from edge.geometry import Grid
+from edge.pack.manifest import Licence
+from edge.reasons import Reason
+from edge.scan import Acquisition, LeftOut, Source, Stack
+from edge.typed import dump
+
+DISCLAIMER = "Not for diagnosis. A clinician must read the picture; the model can be wrong in both directions."
+UNCALIBRATED = "Scores are uncalibrated: they rank pictures, they are no probabilities."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonReport:
+    """A stable code with its words, what to do, and what exactly was found."""
+
+    code: str
+    name: str
+    words: str
+    action: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanReport:
+    """Which scan this result is of. Neither the patient's name nor number stands here."""
+
+    study_instance_uid: str | None
+    series_instance_uid: str | None
+    stack: Stack | None
+    unit: str | None
+    grid: Grid | None
+    acquisition: Acquisition
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackReport:
+    """Which model examined it. ``sha256`` is the manifest's, which pins every file of the pack."""
+
+    name: str
+    version: str
+    title: str
+    sha256: str
+    status: str
+    intended_use: str
+    limits: str
+    licence: Licence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassificationReport:
+    """The labels of the whole scan; see `edge.findings.Classification`."""
+
+    kind: Literal["classification"] = "classification"
+    labels: tuple[LabelScore, ...]
+    grade: str | None
+    mapped: tuple[str, ...]
+    score_meaning: str = UNCALIBRATED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentationReport:
+    """The regions of the picture; see `edge.findings.Segmentation`. The masks are files beside the report."""
+
+    kind: Literal["segmentation"] = "segmentation"
+    regions: tuple[Region, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """A file beside the report."""
+
+    name: str
+    role: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultReport:
+    """What came of one scan: one of finding, no-finding, not-analysed and failed, never anything in between.
+
+    ``refusals`` is filled exactly where the state is not-analysed, ``failure`` where it is failed, ``findings``,
+    ``pack`` and ``engine`` where it is one of the other two.
+    """
+
+    state: State
+    summary: str
+    scan: ScanReport
+    pack: PackReport | None = None
+    engine: EngineFacts | None = None
+    findings: ClassificationReport | SegmentationReport | None = None
+    refusals: tuple[ReasonReport, ...] = ()
+    failure: ReasonReport | None = None
+    warnings: tuple[ReasonReport, ...] = ()
+    notes: tuple[str, ...] = ()
+    confirmed: Mapping[str, str]
+    files: tuple[FileReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOutReport:
+    """Files that were found and not used, and why."""
+
+    paths: tuple[str, ...]
+    reason: ReasonReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How the result came about this time: the one part that another run will change.
+
+    Parameters
+    ----------
+    finished_utc : str
+        ISO 8601.
+    seconds : mapping
+        Wall time by stage. ``read`` is the time spent waiting for decoded scans, which are decoded in another
+        process meanwhile.
+    """
+
+    finished_utc: str
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyReport:
+    """Everything that edgerun has to say of one study.
+
+    Parameters
+    ----------
+    study : str
+        Stable key that holds no patient data.
+    folder : str
+        Name of the folder in which the report and its files lie.
+    request_sha256 : str
+        Of what was asked: files, pack, engine, precision, confirmations. A report with the same one is not made
+        again.
+    """
+
+    format: Literal["edgerun-report"] = "edgerun-report"
+    format_version: Literal[1] = 1
+    study: str
+    folder: str
+    state: State
+    summary: str
+    disclaimer: str = DISCLAIMER
+    results: tuple[ResultReport, ...]
+    left_out: tuple[LeftOutReport, ...]
+    software: Mapping[str, str]
+    request_sha256: str
+    content_sha256: str
+    run: Run
+
+
+def sealed(report: StudyReport) -> StudyReport:
+    """Return the report with ``content_sha256`` of everything but that field and ``run``."""
+    return replace(report, content_sha256=content_sha256(dump(report)))
+
+
+def content_sha256(document: Mapping[str, object]) -> str:
+    """Return the seal that a report, as JSON types, should carry."""
+    content = {key: value for key, value in document.items() if key not in ("content_sha256", "run")}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def to_json(report: StudyReport, *, indent: int | None = None) -> str:
+    """Return the report as one JSON document, in one line unless indented."""
+    return json.dumps(dump(report), indent=indent, ensure_ascii=False)
+
+
+def of_reason(reason: Reason, detail: str = "") -> ReasonReport:
+    """Return a reason with what exactly was found."""
+    return ReasonReport(code=reason.code, name=reason.name, words=reason.words, action=reason.action, detail=detail)
+
+
+def of_notice(notice: Notice) -> ReasonReport:
+    """Return what a check said, for the report."""
+    return of_reason(notice.reason, notice.detail)
+
+
+def of_left_out(left_out: LeftOut) -> LeftOutReport:
+    """Return what reading left out, for the report."""
+    return LeftOutReport(paths=left_out.paths, reason=of_reason(left_out.reason, left_out.detail))

@@ -1,0 +1,1 @@
+"""Tests of edgerun: the folders mirror the packages."""
