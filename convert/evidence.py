@@ -40,11 +40,11 @@ def scores_of(files: Sequence[bytes], manifest: Manifest, model: Model, onnx: by
             path.write_bytes(data)
         found = reader.index(folder).result()
         series = {item.paths[0]: item for study in found.studies for item in study.series}
-        for path in sorted(series):
-            scan = reader.load(series[path]).result()
+        for name in sorted(series):
+            scan = reader.load(series[name]).result()
             findings = examine({manifest.inputs[0].name: scan}, manifest, model, engine).findings
             if not isinstance(findings, Classification):
-                raise EdgerunError(f"Measuring {manifest.name}: the picture {Path(path).name} was refused.")
+                raise EdgerunError(f"Measuring {manifest.name}: the picture {Path(name).name} was refused.")
             scores.append(next(item.score for item in findings.labels if item.name == label))
     engine.close()
     if len(scores) != len(files):

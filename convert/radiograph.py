@@ -8,7 +8,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 IMPLEMENTATION = "2.25.206911817417212405843716853370112478263"
 CREDIT = "PneumoniaMNIST, MedMNIST v2 (Yang et al. 2023); images of Kermany et al. 2018. CC BY 4.0."
@@ -39,7 +39,7 @@ def radiograph(pixels: NDArray[np.uint8], name: str) -> bytes:
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION
+    meta.ImplementationClassUID = UID(IMPLEMENTATION)
     buffer = io.BytesIO()
     file = FileDataset(buffer, dataset, file_meta=meta, preamble=b"\0" * 128)
     file.save_as(buffer, enforce_file_format=True)

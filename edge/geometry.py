@@ -175,6 +175,29 @@ def canonical_turn(grid: Grid) -> Turn:
     return Turn(axes=(a, b, c), flips=flips)
 
 
+def slice_seen(scan: Grid, fed: Grid) -> Grid:
+    """Return the slice of `scan` on which the one slice of `fed` lies.
+
+    Whichever axis of the scan crosses that slice comes first, with one voxel; the other two keep their order, so
+    that rows and columns are the scan's own.
+
+    Examples
+    --------
+    >>> scan = Grid.of((5, 6, 7), np.eye(4), "patient")
+    >>> across = Turn(axes=(2, 0, 1), flips=(True, False, False)).apply_grid(scan).cropped((1, 0, 0), (1, 5, 6))
+    >>> seen = slice_seen(scan, across)
+    >>> seen.shape, (index_map(scan, seen) @ [0, 0, 0, 1])[:3].tolist()
+    ((1, 5, 6), [0.0, 0.0, 5.0])
+    """
+    matrix = index_map(scan, fed)
+    axis = int(np.argmax(np.abs(matrix[:3, 0])))
+    middle = matrix @ np.array([*((n - 1) / 2 for n in fed.shape), 1.0])
+    start, shape = [0, 0, 0], list(scan.shape)
+    start[axis], shape[axis] = min(max(round(float(middle[axis])), 0), scan.shape[axis] - 1), 1
+    first, second = (other for other in range(3) if other != axis)
+    return Turn(axes=(axis, first, second), flips=(False, False, False)).apply_grid(scan.cropped(start, shape))
+
+
 def index_map(source: Grid, target: Grid) -> NDArray[np.float64]:
     """Return the (4, 4) matrix that maps an index (z, y, x, 1) of `target` to one of `source`.
 
@@ -207,7 +230,8 @@ def resample(
         Nearest keeps the dtype; linear gives float32. Grids that are turns, crops or paddings of each other are
         copied exactly, in the dtype of `voxels`, whichever is asked for.
     fill : float
-        Value outside `source`, whose extent ends half a voxel beyond the outermost centres.
+        Value outside `source`, whose extent ends half a voxel beyond the outermost centres. Where the dtype of
+        `voxels` cannot express it, the result is of a floating point type that holds both.
 
     Returns
     -------
@@ -225,7 +249,8 @@ def resample(
     [[[7, 0, 10]]]
     """
     matrix = index_map(source, target)
-    axes = _axes_followed(matrix[:3, :3])
+    voxels = voxels.astype(_dtype_with(voxels.dtype, fill), copy=False)
+    axes = _axes_followed(matrix[:3, :3], target.shape)
     if axes is None:
         return _resample_oblique(voxels, matrix, target.shape, interpolation, fill)
     copies = bool(np.all(matrix == np.rint(matrix)) and np.all(np.abs(matrix[:3, :3]).sum(axis=0) == 1))
@@ -244,13 +269,23 @@ def resample(
     return result
 
 
-def _axes_followed(linear: NDArray[np.float64]) -> tuple[int, int, int] | None:
+def _dtype_with(dtype: np.dtype[Any], fill: float) -> np.dtype[Any]:
+    """The dtype itself where it can express `fill`, else the floating point type that holds both."""
+    if dtype.kind == "f":
+        return dtype
+    least, greatest = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    holds = float(fill).is_integer() and least <= fill <= greatest
+    return dtype if holds else np.result_type(dtype, np.float32)
+
+
+def _axes_followed(linear: NDArray[np.float64], shape: Shape) -> tuple[int, int, int] | None:
     """For each source axis, the target axis that alone moves it; None where the grids are oblique to each other."""
-    largest = np.abs(linear).max(axis=0)
-    strong = np.abs(linear) > EXACT * largest
-    if not (np.all(strong.sum(axis=0) == 1) and np.all(strong.sum(axis=1) == 1)):
+    followed = np.argmax(np.abs(linear), axis=0)
+    astray = np.abs(linear)
+    astray[followed, range(3)] = 0.0
+    if len(set(followed.tolist())) < 3 or bool(np.any(astray * (np.array(shape) - 1) > EXACT)):
         return None
-    z, y, x = np.argmax(strong, axis=1)
+    z, y, x = np.argsort(followed)
     return int(z), int(y), int(x)
 
 

@@ -6,11 +6,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from edge.device import usable_cores
-from edge.engines import Engine, available_engines, open_engine
+from edge.engines import ENGINES, Engine, available_engines, open_engine
 from edge.errors import EngineError, PackError
 from edge.pack.manifest import Model
 from edge.pack.store import Pack, find_pack, usable_packs
+from edge.prepare import bind_steps
 from edge.reasons import MODEL_MISMATCH, NO_ENGINE
+from edge.table import lookup
+from edge.tasks import load_task
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,9 +34,13 @@ class Models:
     ------
     edge.errors.PackError
         The named pack cannot be opened.
+    edge.errors.UsageError
+        There is no engine by that name.
     """
 
     def __init__(self, pack: str | None, engine: str | None, precision: str) -> None:
+        if engine is not None:
+            lookup(ENGINES, engine, "engine")
         self.packs: tuple[Pack, ...] = (find_pack(pack),) if pack else usable_packs()
         self._engine = engine
         self._precision = precision
@@ -50,9 +57,12 @@ class Models:
         self._opened.clear()
 
     def warm_up(self) -> None:
-        """Load the model already if there is only one pack that it can be of."""
+        """Load already, if there is only one pack that it can be, its model, its steps and its task."""
         if len(self.packs) == 1:
             self.open(self.packs[0])
+            load_task(self.packs[0].manifest)
+            for index, item in enumerate(self.packs[0].manifest.inputs):
+                bind_steps(item, f"$.inputs[{index}]")
 
     def open(self, pack: Pack) -> tuple[Model, Engine]:
         """Return the model chosen from the pack and the engine that has loaded it.

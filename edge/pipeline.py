@@ -23,11 +23,13 @@ from edge.pack.manifest import ClassificationTask, Manifest, Model
 from edge.pack.store import AUTO, Pack
 from edge.prepare import Feed, prepare
 from edge.read import ScanReader
+from edge.read.process import PREFETCH, Child
 from edge.reasons import ARCHITECTURE_ONLY, CONSTANT_MAP
 from edge.results import Asked, examined, not_examined, not_read, studies_in, study_report
 from edge.scan import LeftOut, Scan, Series, StudyIndex
 from edge.tasks import Outputs, conclude
 from edge.write import Outcome, finished_report, write_pictures, write_report
+from edge.write import warm_up as warm_up_writers
 from edge.write.report import StudyReport
 
 
@@ -66,13 +68,19 @@ class Examination:
     warnings: tuple[Notice, ...]
 
 
-def run(request: Request, on_found: Callable[[int, Sequence[LeftOut]], None] | None = None) -> Iterator[StudyReport]:
+def run(
+    request: Request,
+    on_found: Callable[[int, Sequence[LeftOut]], None] | None = None,
+    child: Child | None = None,
+) -> Iterator[StudyReport]:
     """Examine everything at the paths of `request`, yielding each study's report once its files are written.
 
     Parameters
     ----------
     on_found : callable
         Called once, with the number of studies and with the files that belong to none.
+    child : Child, optional
+        The process that will read, where it has been started already: while it starts, its caller can import this.
 
     Raises
     ------
@@ -81,10 +89,12 @@ def run(request: Request, on_found: Callable[[int, Sequence[LeftOut]], None] | N
         cannot be read or examined is no such thing: its report says so.
     """
     clock = Clock()
-    with ScanReader(prefetch=("dicom",)) as reader, Models(request.pack, request.engine, request.precision) as models:
+    models = Models(request.pack, request.engine, request.precision)
+    with ScanReader(prefetch=PREFETCH, child=child) as reader, models:
         asked = reader.index(request.paths)
         with clock("open"):
             models.warm_up()  # while the child reads the headers
+            warm_up_writers()
         with clock("index"):
             found = asked.result()
         studies = studies_in(found)

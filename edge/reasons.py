@@ -191,6 +191,12 @@ UNSUPPORTED_PICTURE = _reason(
     "The picture is of a kind that cannot be read without guessing: transparent, animated, CMYK or complex numbers.",
     "Export it as a plain grey or RGB picture, or a plain volume.",
 )
+BAD_NAME = _reason(
+    "R324",
+    "bad-name",
+    "The name of the file, or of a folder that it lies in, is no valid text, so no report could name it.",
+    "Rename it, and read it again.",
+)
 
 # P4xx: the pack ------------------------------------------------------------------------------------------
 NO_PACK = _reason(

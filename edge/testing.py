@@ -48,7 +48,7 @@ def phantom(shape: tuple[int, int, int], *, seed: int = 0) -> NDArray[np.int16]:
     z, y, x = np.indices(shape)
     voxels = 7 * z + 31 * y + 113 * x + generator.integers(0, 5, size=shape)
     voxels[: max(1, shape[0] // 3), : max(1, shape[1] // 3), : max(1, shape[2] // 3)] += 1000
-    return voxels.astype(np.int16)
+    return np.asarray(voxels, dtype=np.int16)
 
 
 def phantom_scan(
@@ -150,7 +150,7 @@ def tiny_manifest(**changes: Any) -> Manifest:
 
 def tiny_input(*, channels: int = 1, size: int = 4, steps: Sequence[Mapping[str, object]] | None = None) -> Input:
     """Return the input of a tiny pack: `channels` x `size` x `size`, by default resized and scaled to 0 to 1."""
-    usual = [
+    usual: list[Mapping[str, object]] = [
         {"step": "monochrome2"},
         {"step": "voi_window"},
         {"step": "resize", "height": size, "width": size, "interpolation": "area"},

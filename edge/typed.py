@@ -12,12 +12,15 @@ import functools
 import inspect
 import math
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union
 
 T = TypeVar("T")
+
+_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can spell half of a pair, which no file can hold and no screen show
 
 
 class TypedError(ValueError):
@@ -97,10 +100,7 @@ def bind(function: Callable[..., Any], options: object, path: str, *, skip: int 
     TypedError
         As for `parse`.
     """
-    hints = _hints(function)
-    parameters = list(inspect.signature(function).parameters.values())[skip:]
-    fields = {p.name: (hints[p.name], p.default is not inspect.Parameter.empty) for p in parameters}
-    return _parse_fields(fields, options, path)
+    return _parse_fields(_parameters(function, skip), options, path)
 
 
 def dump(value: object) -> Any:
@@ -122,6 +122,12 @@ def schema(kind: type[Any], *, title: str, identifier: str) -> dict[str, Any]:
     root = _schema(kind, definitions)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": identifier, "title": title}
     return {**head, **root, "$defs": dict(sorted(definitions.items()))}
+
+
+def signature_schema(function: Callable[..., Any], *, skip: int = 1) -> dict[str, Any]:
+    """Return the JSON Schema of the options that `bind` takes for `function`; they hold no dataclasses."""
+    summary = (inspect.getdoc(function) or "").partition("\n\n")[0]
+    return _schema_fields(_parameters(function, skip), summary, {})
 
 
 @functools.cache
@@ -154,12 +160,12 @@ def _parse(kind: Any, value: object, path: str) -> Any:
 
 def _parse_scalar(kind: Any, value: object, path: str) -> Any:
     names = {str: "a string", bool: "true or false", int: "a whole number", float: "a number", type(None): "null"}
-    if kind is float and type(value) is int:
-        return float(value)
-    found = _expect(kind, names[kind], value, path)
-    if kind is float and not math.isfinite(found):
-        raise TypedError(path, f"found {found}, expected a finite number")
-    return found
+    number = kind is float and type(value) in (int, float)
+    if number and not -sys.float_info.max <= typing.cast("float", value) <= sys.float_info.max:
+        raise TypedError(path, f"found {_show(value)}, expected a finite number")
+    if kind is str and isinstance(value, str) and _SURROGATE.search(value):
+        raise TypedError(path, f"found {_show(value)}, expected characters that can be written as UTF-8")
+    return float(typing.cast("float", value)) if number else _expect(kind, names[kind], value, path)
 
 
 def _expect(kind: type[T], words: str, value: object, path: str) -> T:
@@ -207,13 +213,23 @@ def _parse_tuple(arguments: tuple[Any, ...], value: object, path: str) -> tuple[
 
 
 def _parse_dataclass(kind: Any, value: object, path: str) -> Any:
-    hints = _hints(kind)
-    absent = dataclasses.MISSING
-    fields = {
+    return kind(**_parse_fields(_fields(kind), value, path))
+
+
+def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
+    """The annotation of each field of a dataclass, and whether it may be left out."""
+    hints, absent = _hints(kind), dataclasses.MISSING
+    return {
         field.name: (hints[field.name], field.default is not absent or field.default_factory is not absent)
         for field in dataclasses.fields(kind)
     }
-    return kind(**_parse_fields(fields, value, path))
+
+
+def _parameters(function: Callable[..., Any], skip: int) -> dict[str, tuple[Any, bool]]:
+    """The same of a function's parameters."""
+    hints = _hints(function)
+    parameters = list(inspect.signature(function).parameters.values())[skip:]
+    return {p.name: (hints[p.name], p.default is not inspect.Parameter.empty) for p in parameters}
 
 
 def _parse_fields(fields: Mapping[str, tuple[Any, bool]], value: object, path: str) -> dict[str, Any]:
@@ -237,7 +253,7 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
             found |= rule.schema(found)
         return found
     if origin in (Union, types.UnionType):
-        return {"anyOf": [_schema(choice, definitions) for choice in arguments]}
+        return _schema_union(arguments, definitions)
     if origin is Literal:
         return {"enum": list(arguments)}
     if origin is tuple and arguments[-1] is Ellipsis:
@@ -253,19 +269,27 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     return {} if kind is object else {"type": names[kind]}
 
 
+def _schema_union(kinds: tuple[Any, ...], definitions: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"anyOf": [_schema(kind, definitions) for kind in kinds]}
+    chosen = tuple(kind for kind in kinds if kind is not type(None))
+    return found if len(chosen) == 1 else found | {"required": [_tagged(chosen)[0]]}
+
+
 def _schema_dataclass(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     name = kind.__name__
     if name not in definitions:
         definitions[name] = {}  # holds the place while a type that contains itself is written
-        fields = dataclasses.fields(kind)
-        required = [
-            f.name for f in fields if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        ]
-        definitions[name] = {
-            "type": "object",
-            "description": inspect.getdoc(kind) or "",
-            "properties": {f.name: _schema(_hints(kind)[f.name], definitions) for f in fields},
-            "required": required,
-            "additionalProperties": False,
-        }
+        definitions[name] = _schema_fields(_fields(kind), inspect.getdoc(kind) or "", definitions)
     return {"$ref": f"#/$defs/{name}"}
+
+
+def _schema_fields(
+    fields: Mapping[str, tuple[Any, bool]], description: str, definitions: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": {name: _schema(kind, definitions) for name, (kind, _) in fields.items()},
+        "required": [name for name, (_, optional) in fields.items() if not optional],
+        "additionalProperties": False,
+    }

@@ -63,10 +63,13 @@ def colour(acquisition: Acquisition, accepts: Accepts) -> Notice | None:
 def derived(acquisition: Acquisition, accepts: Accepts) -> Notice | None:
     """Refuse a secondary capture: (0008,0008) Image Type says so, or the modality is OT or SC.
 
-    Other derived pictures, such as processed radiographs, are what clinics have, and pass. (PS3.3 C.7.6.1.1.2)
+    A pack that asks for OT or SC gets it. Other derived pictures, such as processed radiographs, are what clinics
+    have, and pass. (PS3.3 C.7.6.1.1.2)
     """
-    captured = acquisition.modality in ("OT", "SC") or "SECONDARY CAPTURE" in acquisition.image_type
-    if not captured or acquisition.modality in accepts.modality:
+    captured = acquisition.modality in ("OT", "SC")
+    if (captured and acquisition.modality in accepts.modality) or not (
+        captured or "SECONDARY CAPTURE" in acquisition.image_type
+    ):
         return None
     return Notice(reason=DERIVED_PICTURE, severity="refuse", detail="Found a secondary capture, expected an original.")
 

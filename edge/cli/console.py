@@ -14,7 +14,7 @@ from edge.findings import State
 from edge.results import Tally
 from edge.scan import LeftOut
 from edge.write import REPORT
-from edge.write.report import ResultReport, StudyReport, to_json
+from edge.write.report import DISCLAIMER, LeftOutReport, ResultReport, StudyReport, to_json
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -30,6 +30,9 @@ MOST_LEFT_OUT = 5
 
 class Console:
     """Shows a run as it goes; a context manager.
+
+    One study is told in full. Of several, each gets a line; on a terminal a bar stands in for the lines of those
+    without a finding.
 
     Parameters
     ----------
@@ -56,17 +59,19 @@ class Console:
         if self._bar is not None:
             self._bar.__exit__(kind, error, trace)
         for report in self._kept_back:
-            self._say_study(report)
+            self._say_briefly(report)
         if self._total > 1:
-            self._say(f"{self.tally.words(self._total)} Results are in {self._out}.")
+            _say(f"{self.tally.words(self._total)} Results are in {self._out}.")
+        if self._total:
+            _say(DISCLAIMER)
 
     def found(self, total: int, left_out: Sequence[LeftOut]) -> None:
         """Say what was found; see `edge.pipeline.run`."""
         self._total = total
         for out in left_out[:MOST_LEFT_OUT]:
-            self._say(f"Left out {out.paths[0]} ({out.reason.code}: {out.reason.words})")
+            _say(f"{'left out':12}  {out.paths[0]}: {out.reason.code}: {out.reason.words}")
         if len(left_out) > MOST_LEFT_OUT:
-            self._say(f"Left out {len(left_out) - MOST_LEFT_OUT} more files that are no scans.")
+            _say(f"{'left out':12}  {len(left_out) - MOST_LEFT_OUT} more files that are no scans")
         if total > 1 and sys.stderr.isatty():
             self._bar = typer.progressbar(length=total, label=f"{total} studies", file=sys.stderr).__enter__()
 
@@ -75,46 +80,79 @@ class Console:
         self.tally.add(report)
         if self._json:
             print(to_json(report), flush=True)
-        if self._bar is None:
-            self._say_study(report)
-            return
-        self._bar.update(1)
-        if report.state != "no-finding":
-            self._kept_back.append(report)
+        if self._total == 1:
+            self._say_in_full(report)
+        elif self._bar is None:
+            self._say_briefly(report)
+        else:
+            self._bar.update(1)
+            if report.state != "no-finding":
+                self._kept_back.append(report)
 
-    def _say_study(self, report: StudyReport) -> None:
+    def _say_briefly(self, report: StudyReport) -> None:
         for result in report.results:
-            self._say_result(result)
+            _say(f"{WORDS[result.state]:12}  {_path(result)}: {_brief(result)}")
         for out in report.left_out:
-            self._say(f"{'left out':12}  {out.paths[0]} ({out.reason.code}: {out.reason.words})")
-        if report.results:
-            self._say(f"{'':12}  {self._out / report.folder / REPORT}")
+            _say_left_out(out)
 
-    def _say_result(self, result: ResultReport) -> None:
-        path = result.scan.sources[0].path if result.scan.sources else ""
-        self._say(f"{WORDS[result.state]:12}  {path}")
-        for line in _lines(result):
-            self._say(f"{'':12}  {line}")
+    def _say_in_full(self, report: StudyReport) -> None:
+        for result in report.results:
+            _say(f"{WORDS[result.state]:12}  {_path(result)}")
+            for line in _lines(result):
+                _say(f"{'':12}  {line}")
+        for out in report.left_out:
+            _say_left_out(out)
+        if not report.results:
+            _say(f"{WORDS[report.state]:12}  {report.summary}")
+        _say(f"{'':12}  {self._out / report.folder / REPORT}")
 
-    def _say(self, line: str) -> None:
-        print(line, file=sys.stderr)
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _say_left_out(out: LeftOutReport) -> None:
+    more = f" and {len(out.paths) - 1} more" if len(out.paths) > 1 else ""
+    _say(f"{'left out':12}  {out.paths[0]}{more}: {out.reason.code}: {out.reason.words}")
+
+
+def _path(result: ResultReport) -> str:
+    sources = result.scan.sources
+    more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+    return f"{sources[0].path}{more}" if sources else "(no file)"
+
+
+def _said(result: ResultReport) -> list[str]:
+    """What the model said, a phrase for each label."""
+    found = result.findings
+    if found is None:
+        return []
+    if found.kind == "classification":
+        return [
+            f"{item.title}: score {item.score:.2f}"
+            + (f" (threshold {item.threshold:.2f})" if item.threshold is not None else "")
+            + (f", {item.urgency}" if item.urgency else "")
+            for item in found.labels
+        ]
+    return [
+        f"{region.title}: {region.pixels} pixels" + (f", {region.area_mm2:.0f} mm2" if region.area_mm2 else "")
+        for region in found.regions
+    ]
+
+
+def _brief(result: ResultReport) -> str:
+    reasons = result.refusals or ((result.failure,) if result.failure else ())
+    phrases = _said(result) + [f"{item.code}: {item.words}" for item in reasons]
+    warned = [f"warning {item.code}" for item in result.warnings]
+    return "; ".join(phrases + warned)
 
 
 def _lines(result: ResultReport) -> list[str]:
     reasons = result.refusals or ((result.failure,) if result.failure else ())
     lines = [f"{item.code}: {item.words} {item.detail} {item.action}" for item in reasons]
-    found = result.findings
-    if found is not None and found.kind == "classification":
-        for label in found.labels:
-            limit = "" if label.threshold is None else f" (threshold {label.threshold:.2f})"
-            urgency = f", {label.urgency}" if label.urgency else ""
-            lines.append(f"{label.title}: score {label.score:.2f}{limit}{urgency}")
-    elif found is not None:
-        for region in found.regions:
-            area = "" if region.area_mm2 is None else f", {region.area_mm2:.0f} mm2"
-            lines.append(f"{region.title}: {region.pixels} pixels{area}")
-    lines += [f"Warning {item.code}: {item.words}" for item in result.warnings]
+    lines += _said(result)
+    lines += [f"Warning {item.code}: {item.words} {item.action}" for item in result.warnings]
     lines += [f"Note: {note}" for note in result.notes]
-    if found is not None:
-        lines.append("Not for diagnosis: a clinician must read the picture.")
+    if result.findings is not None and result.pack is not None:
+        lines.append(f"{result.pack.title}: {result.pack.intended_use}")
     return lines

@@ -19,7 +19,7 @@ ENGINES: Mapping[str, Entry] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorSpec:
-    """An input or output of a model: -1 stands for an axis of any size."""
+    """An input or output of a model: `dtype` as numpy calls it; in `shape`, -1 stands for an axis of any size."""
 
     name: str
     dtype: str

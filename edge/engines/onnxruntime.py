@@ -16,6 +16,22 @@ from edge.reasons import ENGINE_OPEN, ENGINE_RUN
 PROVIDER = "CPUExecutionProvider"
 ERRORS_ONLY = 3
 
+DTYPES: Mapping[str, str] = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(int8)": "int8",
+    "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(uint8)": "uint8",
+    "tensor(uint16)": "uint16",
+    "tensor(uint32)": "uint32",
+    "tensor(uint64)": "uint64",
+    "tensor(bool)": "bool",
+}
+"""ONNX Runtime's words for the tensors that numpy can hold."""
+
 
 class OnnxRuntimeEngine:
     """A session on the CPU provider; fulfils `edge.engines.Engine`.
@@ -63,12 +79,16 @@ def _options(threads: int) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # what was checked, not what it looks like
     return options
 
 
 def _spec(item: Any) -> TensorSpec:
     shape = tuple(size if isinstance(size, int) else -1 for size in item.shape)
-    return TensorSpec(name=item.name, dtype=item.type, shape=shape)
+    if item.type not in DTYPES:
+        found = f"the input or output {item.name!r} is {item.type}, expected a tensor of numbers"
+        raise EngineError(f"Opening onnxruntime {ort.__version__}: {found}.", ENGINE_OPEN)
+    return TensorSpec(name=item.name, dtype=DTYPES[item.type], shape=shape)
 
 
 def _first_line(error: Exception) -> str:

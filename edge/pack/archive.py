@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from edge.errors import PackError
@@ -14,57 +17,78 @@ from edge.reasons import MISSING_FILE, NO_PACK
 LARGEST_FILE = 2**31 - 1
 """Bytes. Protobuf, and so ONNX in one file, ends there."""
 
-ReadFile = Callable[[str], bytes]
+LARGEST_MANIFEST = 2**24 - 1
+"""Bytes. It is parsed before anything vouches for it."""
+
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+ReadFile = Callable[[str, int], bytes]
 
 
 def open_archive(path: Path) -> ReadFile:
     """Return the function that reads a file of the pack at `path` by its name, such as ``golden/a.dcm``.
+
+    Its second argument is how many bytes the file may have.
 
     Raises
     ------
     PackError
         ``P400``: there is neither a folder nor a zip. The returned function raises ``P403``.
     """
-    if path.is_dir():
-        return lambda name: _read_folder(path, name)
-    if path.is_file() and zipfile.is_zipfile(path):
-        return lambda name: _read_zip(path, name)
+    try:
+        if path.is_dir():
+            return partial(_read_folder, path)
+        if path.is_file() and zipfile.is_zipfile(path):
+            return partial(_read_zip, path)
+    except OSError as error:  # such as a name that is too long, or a folder that may not be looked into
+        raise PackError(f"Opening {path}: {error.strerror or 'an error'}.", NO_PACK) from error
     raise PackError(f"Opening {path}: found neither a folder nor an .edgepack file.", NO_PACK)
 
 
-def _read_folder(folder: Path, name: str) -> bytes:
-    """Open each folder on the way without following links, then read what is open, not what a path says by then."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+def _read_folder(folder: Path, name: str, largest: int) -> bytes:
+    """Refuse a link anywhere below the folder, then read what is open, not what the path says by then."""
     place = folder
     try:
         for part in Path(name).parts:
             place = place / part
             if place.is_symlink():
-                raise _missing(place, "a link")
-        with os.fdopen(os.open(place, flags | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+                raise _missing(place, "a link", largest)
+        with io.BufferedReader(io.FileIO(place, opener=_open_no_link)) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
-                raise _missing(place, "no plain file")
-            if found.st_size > LARGEST_FILE:
-                raise _missing(place, f"{found.st_size} bytes")
-            return file.read(LARGEST_FILE)
+                raise _missing(place, "no plain file", largest)
+            if found.st_size > largest:
+                raise _missing(place, f"{found.st_size} bytes", largest)
+            return file.read(found.st_size)
     except OSError as error:
-        raise _missing(place, error.strerror or "an error") from error
+        raise _missing(place, error.strerror or "an error", largest) from error
 
 
-def _read_zip(path: Path, name: str) -> bytes:
+def _open_no_link(path: str, flags: int) -> int:
+    """Open neither through a link nor, where it is a pipe, wait for its other end."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+
+
+def _read_zip(path: Path, name: str, largest: int) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
-            entry = archive.getinfo(name)
-            if entry.file_size > LARGEST_FILE:
-                raise _missing(path / name, f"{entry.file_size} bytes")
+            entries = [entry for entry in archive.infolist() if entry.filename == name]
+            if len(entries) != 1:
+                raise _missing(path / name, f"{len(entries)} of that name", largest)
+            entry = entries[0]
+            if entry.file_size > largest:
+                raise _missing(path / name, f"{entry.file_size} bytes", largest)
+            if entry.compress_type not in COMPRESSIONS:
+                raise _missing(path / name, f"compression {entry.compress_type}", largest)
             with archive.open(entry) as file:
                 return file.read(entry.file_size)
-    except KeyError as error:
-        raise _missing(path / name, "nothing") from error
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
-        raise _missing(path / name, "a damaged, encrypted or unknown archive") from error
+    except _BAD_ZIP as error:
+        raise _missing(path / name, "a damaged, encrypted or unknown archive", largest) from error
 
 
-def _missing(place: Path, found: str) -> PackError:
-    return PackError(f"Reading {place}: found {found}, expected a plain file of at most 2 GiB.", MISSING_FILE)
+_BAD_ZIP = (OSError, EOFError, RuntimeError, NotImplementedError, ValueError, zipfile.BadZipFile, zlib.error)
+"""What `zipfile` raises on damaged archives; it has no one type for that."""
+
+
+def _missing(place: Path, found: str, largest: int) -> PackError:
+    return PackError(f"Reading {place}: found {found}, expected a plain file of at most {largest} bytes.", MISSING_FILE)

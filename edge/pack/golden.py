@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge.engines import Engine
-from edge.errors import PackError
+from edge.errors import PackError, ReadError
 from edge.findings import Classification, Findings, Refusal
 from edge.pack.manifest import Golden, Manifest, Model
 from edge.pack.store import Pack
 from edge.pipeline import examine
 from edge.read import read_study
 from edge.reasons import GOLDEN_FAILED
+from edge.scan import Scan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ def _run(case: Golden, pack: Pack, model: Model, engine: Engine) -> GoldenResult
         for role, name in case.scans.items():
             file = Path(folder) / role
             file.write_bytes(pack.read(name, case.sha256[role]))
-            scans[role] = read_study(file).scans[0]
+            scans[role] = _read(file, case)
     examination = examine(scans, _as_trained(pack.manifest), model, engine)
     if isinstance(examination.findings, Refusal):
         codes = ", ".join(notice.reason.code for notice in examination.findings.notices)
@@ -63,6 +64,13 @@ def _run(case: Golden, pack: Pack, model: Model, engine: Engine) -> GoldenResult
     found = answers(examination.findings)
     difference = max((abs(found[label] - score) for label, score in case.expect.items()), default=0.0)
     return GoldenResult(name=case.name, largest_difference=difference, tolerance=case.tolerance)
+
+
+def _read(file: Path, case: Golden) -> Scan:
+    try:
+        return read_study(file).scans[0]
+    except ReadError as error:
+        raise PackError(f"Running the golden case {case.name}: {error.message}", GOLDEN_FAILED) from error
 
 
 def answers(findings: Findings) -> dict[str, float]:

@@ -7,6 +7,8 @@ The types are the format: `edge.typed` reads a ``manifest.json`` strictly agains
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -19,7 +21,7 @@ from edge.typed import Between, Matches, TypedError, parse
 VERSION = 1
 
 Name = Annotated[str, Matches(r"[a-z0-9]+([-_][a-z0-9]+)*", "lower-case words joined by hyphens")]
-Text = Annotated[str, Matches(r"(?s).*\S.*", "a text that is not empty")]
+Text = Annotated[str, Matches(r"[\s\S]*\S[\s\S]*", "a text that is not empty")]
 Sha256 = Annotated[str, Matches(r"[0-9a-f]{64}", "64 hexadecimal digits")]
 File = Annotated[
     str,
@@ -252,7 +254,7 @@ class Manifest:
     format: Literal["edgerun-pack"]
     format_version: Literal[1]
     name: Name
-    version: Annotated[str, Matches(r"\d+\.\d+\.\d+", "a version such as 1.0.0")]
+    version: Annotated[str, Matches(r"[0-9]+\.[0-9]+\.[0-9]+", "a version such as 1.0.0")]
     title: Text
     status: Literal["trained", "architecture-only"]
     intended_use: Text
@@ -281,7 +283,7 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
         ``P401`` with the path of the key, or ``P402``.
     """
     try:
-        document = json.loads(data, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+        document = json.loads(data, object_pairs_hook=_no_repeats, parse_float=_finite, parse_constant=_finite)
         _check_version(document, name)
         manifest = parse(Manifest, document)
         _check_consistent(manifest)
@@ -295,13 +297,15 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
 def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     keyed = dict(pairs)
     if len(keyed) < len(pairs):
-        twice = next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise TypedError(f"$..{twice}", "the key stands twice in one object")
     return keyed
 
 
-def _no_constant(text: str) -> object:
-    raise ValueError(f"found {text}, expected a finite number")
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"found {text}, expected a finite number")
+    return value
 
 
 def _check_version(document: object, name: str) -> None:
@@ -324,6 +328,8 @@ def _check_consistent(manifest: Manifest) -> None:
         if len(item.shape) != len(item.axes) - 1:
             wanted = len(item.axes) - 1
             raise TypedError(f"$.inputs[{index}].shape", f"found {len(item.shape)} sizes, expected {wanted}")
+        for number, step in enumerate(item.steps):
+            _check_step(step, f"$.inputs[{index}].steps[{number}]")
     for index, case in enumerate(manifest.golden):
         _check_names(case.scans, [item.name for item in manifest.inputs], f"$.golden[{index}].scans")
         _check_names(case.sha256, list(case.scans), f"$.golden[{index}].sha256")
@@ -355,9 +361,17 @@ def _check_thresholds(manifest: Manifest, model: Model, path: str) -> None:
     _check_names(model.thresholds, needed, path)
 
 
+def _check_step(step: Mapping[str, object], path: str) -> None:
+    """Which steps there are and what they take, `edge.prepare` knows; here, only that nothing is nested."""
+    for name, value in step.items():
+        for item in value if isinstance(value, list) else [value]:
+            if not isinstance(item, (str, int, float)):
+                raise TypedError(f"{path}.{name}", "expected a text, a number, true, false, or a list of these")
+
+
 def _check_unique(names: list[str], path: str) -> None:
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise TypedError(path, f"{name!r} stands there twice")
 
 

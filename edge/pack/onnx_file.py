@@ -22,6 +22,8 @@ DEEPEST = 32
 PLAIN_DOMAINS = ("", "ai.onnx")
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_LARGEST_KEY = 2**32 - 1  # engines keep 32 bits of a key: a longer one is another field to them than to us
+_ORT_FORMAT = b"ORTM"  # FlatBuffers' mark at byte 4, by which ONNX Runtime takes a file for its own format
 
 # Field numbers of onnx.proto: message -> field -> the message that it holds.
 _CHILDREN: dict[str, dict[int, str]] = {
@@ -77,6 +79,8 @@ def inspect_onnx(data: bytes, name: str) -> OnnxFacts:
         training information, or refers to data outside itself.
     """
     walk = _Walk()
+    if data[4:8] == _ORT_FORMAT:
+        raise PackError(f"Checking {name}: it is in ONNX Runtime's own format, expected ONNX.", UNSAFE_MODEL)
     try:
         walk.message("ModelProto", memoryview(data), 0)
     except (IndexError, UnicodeDecodeError, RecursionError) as error:
@@ -141,7 +145,7 @@ class _Walk:
             found = list(_fields(value))
             domains = [_text(item) for number, item in found if number == _OPSET_DOMAIN] or [""]
             versions = [item for number, item in found if number == _OPSET_VERSION and isinstance(item, int)]
-            if all(domain in PLAIN_DOMAINS for domain in domains):
+            if any(domain in PLAIN_DOMAINS for domain in domains):  # of several, an engine takes the last
                 self.opsets.update(versions)
         elif field in (_MODEL_TRAINING, _MODEL_FUNCTIONS):
             self._refuse("it holds functions or training information, expected a plain graph")
@@ -159,6 +163,8 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
+        if key > _LARGEST_KEY:
+            raise IndexError(at)
         wire = key & 7
         if wire == _VARINT:
             value, at = _varint(data, at)

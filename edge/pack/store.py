@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import PackError
-from edge.pack.archive import ReadFile, open_archive
+from edge.pack.archive import LARGEST_FILE, LARGEST_MANIFEST, ReadFile, open_archive
 from edge.pack.manifest import Manifest, Model, parse_manifest
 from edge.pack.onnx_file import OnnxFacts, inspect_onnx
 from edge.reasons import HASH_MISMATCH, NO_PACK, NO_PRECISION
@@ -46,7 +46,7 @@ class Pack:
         PackError
             ``P403`` the file is missing or a link; ``P404`` it is another file.
         """
-        data = self._read(name)
+        data = self._read(name, LARGEST_FILE)
         found = hashlib.sha256(data).hexdigest()
         if found != sha256:
             raise PackError(
@@ -104,7 +104,7 @@ def open_pack(path: Path) -> Pack:
         ``P400`` nothing there, ``P401`` or ``P402`` the manifest, ``P403`` no manifest.
     """
     read = open_archive(path)
-    data = read(MANIFEST)
+    data = read(MANIFEST, LARGEST_MANIFEST)
     manifest = parse_manifest(data, f"{path}/{MANIFEST}")
     return Pack(path=str(path), manifest=manifest, sha256=hashlib.sha256(data).hexdigest(), _read=read)
 
@@ -156,13 +156,16 @@ def find_pack(name: str) -> Pack:
         ``P400`` with the names that there are, or as `open_pack`.
     """
     path = Path(name)
-    if len(path.parts) > 1 or path.suffix or name in (".", ".."):
+    if "/" in name or os.sep in name or path.suffix or name in (".", ".."):
         return open_pack(path)
     installed = installed_paths()
     for place in installed:
         if place.stem == name:
             return open_pack(place)
-    if path.exists():
+    try:
         return open_pack(path)
-    names = ", ".join(place.stem for place in installed) or "none"
-    raise PackError(f"Looking for the pack {name!r}: found {names}.", NO_PACK)
+    except PackError as error:
+        if error.reason is not NO_PACK:
+            raise
+        names = ", ".join(place.stem for place in installed) or "none"
+        raise PackError(f"Looking for the pack {name!r}: found {names}.", NO_PACK) from error

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import PackError
 from edge.prepare.image import Image
+from edge.reasons import BAD_MANIFEST
 from edge.scan import Window
 from edge.typed import Between
 
@@ -29,16 +31,15 @@ def monochrome2(image: Image) -> Image:
 def voi_window(image: Image) -> Image:
     """Apply the first window that the file proposes, else the whole range of its stored bits: 0 to 1.
 
-    The window is in values before any MONOCHROME1 inversion (PS3.3 C.11.2.1.2), and is mirrored with them.
+    The window is in values before any MONOCHROME1 inversion (PS3.3 C.11.2.1.2), so it is applied to those.
     """
     low, high = value_range(image)
     found = image.scan.window
     if found is None:
-        return rescale(image, low=low, high=high)
+        return rescale(image, low=low, high=high if high > low else low + 1.0)
     if image.inverted:
-        # LINEAR is not symmetric about its center: its range is [c - 0.5 - (w-1)/2, c - 0.5 + (w-1)/2].
-        shift = 1.0 if found.function == "LINEAR" else 0.0
-        found = Window(center=low + high - found.center + shift, width=found.width, function=found.function)
+        stored = np.float32(low + high) - _float(image)
+        return image.with_voxels(1.0 - apply_window(stored, found))
     return image.with_voxels(apply_window(_float(image), found))
 
 
@@ -59,6 +60,8 @@ def rescale(
     image: Image, *, low: float, high: float, to_low: float = 0.0, to_high: float = 1.0, clip: bool = True
 ) -> Image:
     """Map [low, high] to [to_low, to_high] linearly, and clip to it unless told not to."""
+    if low == high:
+        raise PackError(f"Preparing a scan: rescale found low = high = {low:g}, expected a range.", BAD_MANIFEST)
     share = (_float(image) - np.float32(low)) / np.float32(high - low)
     if clip:
         share = share.clip(0.0, 1.0)
@@ -67,6 +70,10 @@ def rescale(
 
 def percentile_clip(image: Image, *, low: Percent, high: Percent) -> Image:
     """Clip to two percentiles of the scan's own values."""
+    if low >= high:
+        raise PackError(
+            f"Preparing a scan: percentile_clip found low {low:g} and high {high:g}, expected low < high.", BAD_MANIFEST
+        )
     least, greatest = np.percentile(image.voxels, [low, high])
     return image.with_voxels(_float(image).clip(np.float32(least), np.float32(greatest)))
 
@@ -95,13 +102,14 @@ def z_score(image: Image, *, nonzero: bool = False) -> Image:
 def channels(image: Image, *, order: Literal["rgb", "bgr", "grey", "grey3"]) -> Image:
     """Give the picture the channels that the model wants.
 
-    ``grey`` makes one of RGB by ITU-R BT.601 (0.299, 0.587, 0.114), ``grey3`` repeats a grey picture three times;
+    ``grey`` makes one of RGB by ITU-R BT.601 (0.299, 0.587, 0.114), ``grey3`` repeats that one three times;
     ``rgb`` and ``bgr`` order the channels of a colour picture and repeat a grey one.
     """
     voxels = _float(image)
+    if order in ("grey", "grey3") and voxels.ndim == 4:
+        voxels = voxels @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     if order == "grey":
-        weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-        return image.with_voxels(voxels @ weights if voxels.ndim == 4 else voxels)
+        return image.with_voxels(voxels)
     if voxels.ndim == 3:
         return image.with_voxels(np.repeat(voxels[..., np.newaxis], 3, axis=-1))
     if order == "bgr":
@@ -119,15 +127,21 @@ def normalise(image: Image, *, mean: tuple[float, ...], std: tuple[Positive, ...
     >>> normalise(Image.of(scan), mean=(0.5,), std=(0.25,)).voxels.ravel().tolist()
     [-2.0, 2.0]
     """
-    return image.with_voxels((_float(image) - np.array(mean, np.float32)) / np.array(std, np.float32))
+    values = _float(image)
+    here = values.shape[3] if values.ndim == 4 else 1
+    if len(mean) not in (1, here) or len(std) not in (1, here):
+        found = f"{len(mean)} means and {len(std)} deviations"
+        raise PackError(f"Preparing a scan: normalise found {found}, expected 1 or {here} of each.", BAD_MANIFEST)
+    return image.with_voxels((values - np.array(mean, np.float32)) / np.array(std, np.float32))
 
 
 def apply_window(values: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
     """Return `values` seen through `window`, 0 to 1 (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
     center, width = window.center, window.width
-    if window.function == "SIGMOID":
-        steep = np.exp(-4.0 * (values - np.float32(center)) / np.float32(width))
-        return np.asarray(1.0 / (1.0 + steep), dtype=np.float32)
+    if window.function == "SIGMOID" and width > 0:
+        # 1 / (1 + exp(-4 (x - c) / w)), written with tanh, which does not overflow.
+        share = np.tanh(np.float32(2.0) * ((values - np.float32(center)) / np.float32(width)))
+        return np.asarray(np.float32(0.5) + np.float32(0.5) * share, dtype=np.float32)
     if window.function == "LINEAR":
         center, width = center - 0.5, width - 1.0
     if width <= 0:  # LINEAR with a width of 1 is a step (C.11.2.1.2.1)

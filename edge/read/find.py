@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.errors import ReadError
-from edge.reasons import DAMAGED, NOT_AN_IMAGE, NOT_READABLE, NOTHING_THERE, Reason
+from edge.reasons import BAD_NAME, DAMAGED, NOT_AN_IMAGE, NOT_READABLE, NOTHING_THERE, Reason
 from edge.scan import LeftOut
 
 Paths = str | Path | Sequence[str | Path]
@@ -60,6 +60,9 @@ class _Walk:
         waiting = [start]
         while waiting:
             path = waiting.pop()
+            if not _is_text(path):
+                self._leave(_in_text(path), BAD_NAME, "Its name holds bytes that are no UTF-8, shown as \\x..")
+                continue
             try:
                 status = os.stat(path)  # noqa: PTH116 -- follows links; Path has no plainer way
             except FileNotFoundError:
@@ -97,6 +100,15 @@ class _Walk:
 
     def _leave(self, path: str, reason: Reason, detail: str) -> None:
         self.left_out.append(LeftOut(paths=(path,), reason=reason, detail=detail))
+
+
+def _is_text(path: str) -> bool:
+    """Whether the name can be written down; Python keeps other bytes as halves of surrogate pairs (PEP 383)."""
+    return not any("\ud800" <= character <= "\udfff" for character in path)
+
+
+def _in_text(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _is_litter(name: str, beside: set[str]) -> bool:

@@ -7,9 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, TypeVar
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from edge.errors import ReadError, UsageError
 from edge.read.contract import Header, Progress
@@ -20,6 +18,9 @@ from edge.read.process import READERS, SECONDS, Child, ChildGoneError, default_l
 from edge.reasons import DECODER_DIED, REASONS
 from edge.scan import Found, LeftOut, Scan, Series
 from edge.typed import dump, parse
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing has it from Python 3.11 on
 
 T = TypeVar("T")
 
@@ -48,7 +49,8 @@ class _Job(Generic[T]):
 class _Line:
     """Jobs in the order in which they were asked for; the child works on the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, talk: _Talk) -> None:
+        self._talk = talk
         self._jobs: deque[_Job[Any]] = deque()
 
     def join(self, job: _Job[Any]) -> None:
@@ -64,7 +66,7 @@ class _Line:
                 first.outcome = (first.collect(progress if first is job else _say_nothing),)
             except ReadError as error:
                 first.error = error
-            except BaseException:
+            except BaseException:  # an interrupt, or the caller's own progress
                 self.leave()
                 raise
             self._jobs.popleft()
@@ -72,7 +74,9 @@ class _Line:
                 self._jobs[0].begin()
 
     def leave(self) -> None:
+        """Drop all of them, and the child that is at work on one."""
         self._jobs.clear()
+        self._talk.end()
 
 
 class Pending(Generic[T]):
@@ -119,21 +123,23 @@ class _Talk:
 
     def ask(self, request: Describe | Load) -> None:
         """Send a request, to a new child if need be."""
+        if self._child is not None and not self._child.is_alive:
+            self.end()  # it had nothing to do, so no file is at fault
         self._child = self._child or self._start()
         self._child.send(dump(request))
 
     def hear(self, seconds: float) -> tuple[Answer, bytearray]:
-        """Return the next answer. Whatever ends the child, or the caller's patience, ends both."""
+        """Return the next answer."""
         if self._child is None:
             raise ChildGoneError(DECODER_DIED, "it was ended")
         try:
             document, raw = self._child.receive(seconds)
             answer: Answer = parse(Answer, document)  # type: ignore[arg-type]
-        except (ValueError, RecursionError) as error:
-            raise self.distrust() from error
-        except BaseException:
+        except ChildGoneError:
             self.end()
             raise
+        except (ValueError, RecursionError) as error:
+            raise self.distrust() from error
         return answer, raw
 
     def distrust(self) -> ChildGoneError:
@@ -183,12 +189,12 @@ class ScanReader:
     ) -> None:
         self.limit_bytes = default_limit_bytes() if limit_bytes is None else limit_bytes
         self.seconds = seconds
-        self._line = _Line()
 
         def start() -> Child:
             return Child(limit_bytes=self.limit_bytes, seconds=seconds, readers=readers, prefetch=prefetch)
 
         self._talk = _Talk(start, child or start())
+        self._line = _Line(self._talk)
 
     def __enter__(self) -> Self:
         return self
@@ -201,7 +207,6 @@ class ScanReader:
     def close(self) -> None:
         """End the child, whatever it does. What is pending is lost."""
         self._line.leave()
-        self._talk.end()
 
     @property
     def child_pid(self) -> int | None:

@@ -119,18 +119,16 @@ def _check_end(data: bytes) -> None:
 def _listening(action: Callable[[], Any]) -> tuple[Any, bytes]:
     """What `action` returns, and what it prints to stderr, which is where libjpeg reports damage."""
     ear, mouth = os.pipe()
-    os.set_blocking(ear, False)
-    os.set_blocking(mouth, False)  # more than a pipe holds is dropped, and waits for nobody
+    if hasattr(os, "set_blocking"):  # Windows before Python 3.12 lacks it
+        os.set_blocking(mouth, False)  # more than a pipe holds is dropped, and waits for nobody
     kept = os.dup(2)
     try:
         os.dup2(mouth, 2)
         result = action()
-        try:
-            said = os.read(ear, 1 << 16)
-        except BlockingIOError:
-            said = b""
     finally:
         os.dup2(kept, 2)
-        for end in (ear, mouth, kept):
-            os.close(end)
+        os.close(kept)
+        os.close(mouth)
+        with os.fdopen(ear, "rb") as listener:
+            said = listener.read()
     return result, said

@@ -46,6 +46,9 @@ _SLACK = 4096
 _SHEAR = 1e-3
 """Largest cosine between two axes of a grid that is still called rectangular: half a voxel over 500."""
 
+_SHORTEST, _LONGEST = 1e-6, 1e4
+"""Millimetres: no voxel is thinner than a molecule or longer than a house."""
+
 _EXACT = 2.0**53
 """Beyond this not every whole number is a float64."""
 
@@ -230,11 +233,9 @@ def _shape(dim: Sequence[int]) -> tuple[int, int, int]:
 
 def _dtype(header: Any) -> tuple[np.dtype[Any], int]:
     """The type of one stored value and the number of values in a voxel."""
-    from nibabel.spatialimages import HeaderDataError  # noqa: PLC0415 -- as above
-
     try:
         dtype = header.get_data_dtype()
-    except HeaderDataError as error:
+    except KeyError as error:
         raise ReadError(f"It has the unknown datatype {int(header['datatype'])}.", UNSUPPORTED_PICTURE) from error
     if dtype.names is not None:
         return np.dtype(np.uint8), len(dtype.names)
@@ -293,8 +294,8 @@ def _grid(shape: tuple[int, int, int], ras: Matrix) -> Grid:
     """The grid in LPS with axes (z, y, x)."""
     matrix = (_RAS_TO_LPS @ ras)[:, [2, 1, 0, 3]]
     steps = np.linalg.norm(matrix[:3, :3], axis=0)
-    if not np.isfinite(matrix).all() or not np.isfinite(steps).all() or not (steps > 0).all():
-        raise ReadError("Its affine has values that are no numbers, or an axis without length.", NOT_A_GRID)
+    if not np.isfinite(matrix).all() or steps.min() < _SHORTEST or steps.max() > _LONGEST:
+        raise ReadError("Its affine has values that are no numbers, or an axis without a sensible length.", NOT_A_GRID)
     directions = matrix[:3, :3] / steps
     if np.abs(directions.T @ directions - np.eye(3)).max() > _SHEAR:
         raise ReadError("The axes of its affine are not at right angles.", NOT_A_GRID)

@@ -22,6 +22,8 @@ from edge.read.frames import FrameError, read_frame, write_frame
 from edge.reasons import DECODE_TIMEOUT, DECODER_DIED, Reason
 
 READERS = "edge.read:READERS"
+PREFETCH = ("dicom",)
+"""What a program that starts a child on the chance should have it import: most scans are DICOM."""
 SECONDS = 20.0
 """How long the child may be silent over one small file; see `ScanReader`."""
 
@@ -99,6 +101,16 @@ class Child:
     def pid(self) -> int:
         """The process's number."""
         return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self._process.poll() is None
+
+    @classmethod
+    def early(cls) -> Child:
+        """Start a child with the usual settings, before the caller's own imports; `ScanReader` takes it over."""
+        return cls(limit_bytes=default_limit_bytes(), prefetch=PREFETCH)
 
     def _listen(self) -> None:
         """Take every frame as it comes, so that the child never waits for the parent."""

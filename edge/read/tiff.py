@@ -124,6 +124,8 @@ def _page(tags: Tags) -> Declared:
     """One page as its tags describe it."""
     if _COLUMNS not in tags or _ROWS not in tags or _PHOTOMETRIC not in tags:
         raise ReadError("A page lacks its size or its photometric interpretation (tags 256, 257, 262).", BAD_HEADER)
+    if not tags[_COLUMNS][0] or not tags[_ROWS][0]:
+        raise ReadError(f"It declares {tags[_ROWS][0]} rows and {tags[_COLUMNS][0]} columns.", BAD_HEADER)
     samples = tags.get(_SAMPLES, (1,))[0]
     photometric = tags[_PHOTOMETRIC][0]
     compression = tags.get(_COMPRESSION, (_NONE,))[0]

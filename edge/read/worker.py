@@ -7,7 +7,7 @@ or no alarm (Windows), the parent's time limit and the byte budget of the reader
 
 from __future__ import annotations
 
-import importlib
+import contextlib
 import json
 import logging
 import os
@@ -42,8 +42,8 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-_LIBRARIES_BYTES = 1 << 30
-"""Address space for the libraries: numpy, OpenCV, pydicom, nibabel and imagecodecs together map 0.3 GiB."""
+_LIBRARIES_BYTES = 5 << 28
+"""Address space for Python and the libraries: numpy, OpenCV, pydicom, nibabel and imagecodecs together map 0.3 GiB."""
 
 _COPIES = 3
 """The file, its decoded slices and the finished volume may be in memory at the same time."""
@@ -61,8 +61,7 @@ def main(settings: str) -> None:
     # What libraries warn of may quote the file, which is patient data; stderr is closed to them as well.
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    module, _, name = told.readers.partition(":")
-    table: Mapping[str, Entry] = getattr(importlib.import_module(module), name)
+    table: Any = Entry(told.readers).load()
     worker = _Worker(table, told, answers)
     write_frame(answers, dump(Ready()))
     worker.prefetch()
@@ -90,12 +89,11 @@ def _limit(limit_bytes: int) -> None:
     if resource is None:
         return
     if sys.platform == "linux":
-        # If the machine runs out of memory, this process is the one to end.
-        Path("/proc/self/oom_score_adj").write_text("1000")
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        _lower(resource.RLIMIT_AS, pages * os.sysconf("SC_PAGE_SIZE") + _LIBRARIES_BYTES + _COPIES * limit_bytes)
-    else:
-        _lower(resource.RLIMIT_DATA, _LIBRARIES_BYTES + _COPIES * limit_bytes)
+        with contextlib.suppress(OSError):  # a container may have no /proc to write to
+            # If the machine runs out of memory, this process is the one to end.
+            Path("/proc/self/oom_score_adj").write_text("1000")
+    memory = resource.RLIMIT_AS if sys.platform == "linux" else resource.RLIMIT_DATA
+    _lower(memory, _LIBRARIES_BYTES + _COPIES * limit_bytes)
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
     sys.dont_write_bytecode = True
@@ -175,7 +173,8 @@ def _attempt(action: Callable[[Any], Any], subject: object, seconds: float) -> A
     except MemoryError:
         return Failed(code=TOO_LARGE.code, message="Decoding it took more memory than one scan may take.")
     except OSError as error:
-        return Failed(code=NOT_READABLE.code, message=f"The system says: {error.strerror or type(error).__name__}.")
+        reason = TOO_LARGE if error.errno == errno.ENOMEM else NOT_READABLE  # a file too large to be mapped
+        return Failed(code=reason.code, message=f"The system says: {error.strerror or type(error).__name__}.")
     except Exception as error:  # noqa: BLE001 -- decoders raise what they like; the text may quote the file
         return Failed(code=DECODER_DIED.code, message=f"The decoder failed with {type(error).__name__}.")
     finally:

@@ -35,8 +35,13 @@ def conclude(
     EngineError
         ``E503``: an output is missing, is not finite, or has another shape or range than the manifest says.
     """
+    return load_task(manifest)(results, scans, manifest, model)
+
+
+def load_task(manifest: Manifest) -> Task:
+    """Return the function of the manifest's task."""
     task: Task = lookup(TASKS, manifest.task.kind, "task").load()
-    return task(results, scans, manifest, model)
+    return task
 
 
 def finite_output(outputs: Outputs, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float32]:
@@ -50,16 +55,20 @@ def finite_output(outputs: Outputs, name: str, shape: tuple[int | None, ...]) ->
     if name not in outputs:
         raise EngineError(f"Reading the output {name!r}: found {', '.join(sorted(outputs))}.", BAD_OUTPUT)
     values = np.asarray(outputs[name])
+    if values.dtype.kind not in "fiub":
+        raise EngineError(f"Reading the output {name!r}: found {values.dtype}, expected numbers.", BAD_OUTPUT)
     fits = values.ndim == len(shape) and all(
-        want in (None, size) for size, want in zip(values.shape, shape, strict=True)
+        size > 0 and want in (None, size) for size, want in zip(values.shape, shape, strict=True)
     )
     if not fits:
         raise EngineError(f"Reading the output {name!r}: found shape {values.shape}, expected {shape}.", BAD_OUTPUT)
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32, copy=False)
     finite = np.isfinite(values)
     if not finite.all():
         count = int(finite.size - finite.sum())
         raise EngineError(f"Reading the output {name!r}: found {count} values that are no numbers.", BAD_OUTPUT)
-    return values.astype(np.float32, copy=False)
+    return values
 
 
 def activate(values: NDArray[np.float32], activation: str, name: str, axis: int) -> NDArray[np.float64]:

@@ -41,8 +41,8 @@ def classify(
     if task.mode == "ordinal":
         scores = _at_least(scores, cumulative=graded)
     labels = tuple(
-        _label(label, float(score), model, highest=task.mode == "multi-class" and index == int(np.argmax(scores)))
-        for index, (label, score) in enumerate(zip(task.labels, scores, strict=True))
+        _label(label, float(score), model, highest=task.mode == "multi-class" and bool(score == scores.max()))
+        for label, score in zip(task.labels, scores, strict=True)
     )
     grade = _grade(labels) if task.mode == "ordinal" else None
     if grade is not None:
@@ -72,7 +72,7 @@ def _at_least(scores: NDArray[np.float64], *, cumulative: bool) -> NDArray[np.fl
 
 def _label(label: Label, score: float, model: Model, *, highest: bool) -> LabelScore:
     threshold = model.thresholds[label.name].value if label.finding else None
-    positive = highest or (score >= threshold if threshold is not None else False)
+    positive = highest or (threshold is not None and _reaches(score, threshold))
     return LabelScore(
         name=label.name,
         title=label.title,
@@ -86,8 +86,13 @@ def _label(label: Label, score: float, model: Model, *, highest: bool) -> LabelS
 
 
 def _grade(labels: tuple[LabelScore, ...]) -> int:
-    reached = [index for index, item in enumerate(labels) if item.score >= (item.threshold or 0.5)]
-    return max(reached, default=0)
+    limits = [0.5 if item.threshold is None else item.threshold for item in labels]
+    return max(index for index, item in enumerate(labels) if index == 0 or _reaches(item.score, limits[index]))
+
+
+def _reaches(score: float, threshold: float) -> bool:
+    """Compare as float32, which is what the model gave: 0.7 of a graph's own sigmoid reaches a threshold of 0.7."""
+    return bool(np.float32(score) >= np.float32(threshold))
 
 
 def _within_grade(item: LabelScore, index: int, grade: int) -> LabelScore:

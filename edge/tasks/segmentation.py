@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge.errors import EngineError
 from edge.findings import Region, Segmentation
-from edge.geometry import Grid, index_map, resample
+from edge.geometry import Grid, resample, slice_seen
 from edge.pack.manifest import Label, Manifest, Model, SegmentationTask
 from edge.prepare import Feed
 from edge.reasons import BAD_OUTPUT
@@ -37,22 +37,13 @@ def segment(
     count = len(task.labels) + (1 if task.activation == "softmax" else 0)
     raw = finite_output(outputs, task.output, (1, count, None, None))
     scores = activate(raw, task.activation, task.output, axis=1)[0]
-    source = _source_slice(next(iter(scans.values())).grid, feed.grid)
+    source = slice_seen(next(iter(scans.values())).grid, feed.grid)
     on_source = _bring_back(scores, feed.grid, source)
     masks = _decide(on_source, task, model)
     regions = tuple(
         _region(label, mask, source, model, task.least_pixels) for label, mask in zip(task.labels, masks, strict=True)
     )
     return Segmentation(regions=regions, masks=masks, grid=source)
-
-
-def _source_slice(scan: Grid, fed: Grid) -> Grid:
-    """The grid of the one slice of the scan that the model saw, whichever of the scan's axes crosses it."""
-    matrix = index_map(scan, fed)
-    axis = int(np.argmax(np.abs(matrix[:3, 0])))
-    start, shape = [0, 0, 0], list(scan.shape)
-    start[axis], shape[axis] = round(float(matrix[axis, 3])), 1
-    return scan.cropped(start, shape)
 
 
 def _bring_back(scores: NDArray[np.float64], fed: Grid, source: Grid) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from edge.findings import Findings
 from edge.scan import Scan
 from edge.table import Entry
-from edge.typed import TypedError, parse
+from edge.typed import parse
 from edge.write.files import make_folder, write_whole
 from edge.write.report import FileReport, ResultReport, StudyReport, content_sha256, sealed, to_json
 
@@ -32,6 +32,14 @@ class Outcome:
     result: ResultReport
     scan: Scan | None = None
     findings: Findings | None = None
+
+
+def warm_up() -> None:
+    """Load the writers and what they draw with, while there is nothing to write yet."""
+    for entry in WRITERS.values():
+        entry.load()
+    load_font: Callable[[], None] = Entry("edge.write.canvas:load_font").load()
+    load_font()
 
 
 def write_pictures(folder: Path, outcomes: Sequence[Outcome]) -> tuple[ResultReport, ...]:
@@ -77,7 +85,7 @@ def finished_report(folder: Path, request_sha256: str) -> StudyReport | None:
     try:
         document = json.loads((folder / REPORT).read_bytes())
         report = parse(StudyReport, document)
-    except (OSError, ValueError, TypedError):
+    except (OSError, ValueError, RecursionError):  # JSON, UTF-8 and TypedError are ValueErrors
         return None
     whole = report.request_sha256 == request_sha256 and report.content_sha256 == content_sha256(document)
     files = [file for result in report.results for file in result.files]

@@ -107,6 +107,11 @@ def place(canvas: Pixels, picture: NDArray[Any], box: Box) -> None:
     )
 
 
+def load_font() -> None:
+    """Have OpenCV read its font now rather than with the first line that is written."""
+    _width("", SMALLEST, 1)
+
+
 def encode_png(pixels: NDArray[Any]) -> bytes:
     """Return a picture, grey or in OpenCV's order of colours, as PNG.
 

@@ -15,6 +15,6 @@ def masks(result: ResultReport, scan: Scan | None, findings: Findings | None) ->
     if not isinstance(findings, Segmentation):
         return {}
     return {
-        f"mask-{region.name}.png": encode_png(np.squeeze(mask).astype(np.uint8) * 255)
+        f"mask-{region.name}.png": encode_png(mask[0].astype(np.uint8) * 255)
         for region, mask in zip(findings.regions, findings.masks, strict=True)
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import struct
 import zlib
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[Any]
+
+nibabel: Any = importlib.import_module("nibabel")  # half of its functions are typed, so none is taken to be
 
 
 def phantom(rows: int = 5, columns: int = 7, channels: int = 1, dtype: str = "uint8") -> Pixels:

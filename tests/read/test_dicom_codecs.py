@@ -42,6 +42,7 @@ LOSSY_PEERS = {
     "near-lossless": ("dcmcjpls", "+en"),
 }
 DEPTHS = [("u1", 8, False), ("u2", 12, False), ("u2", 16, False), ("i2", 12, True), ("i2", 16, True)]
+NO_CODESTREAMS = [b"\xff\xd8", b"\xff\xd8\xff", bytes(100), b"\xff\xd8\xff\xc0\x00\x0b\x08" + bytes(9)]
 
 needs_dcmtk = pytest.mark.skipif(shutil.which("dcmcjpeg") is None, reason="dcmtk is not installed")
 
@@ -162,10 +163,16 @@ def test_an_rle_frame_with_the_wrong_number_of_segments_is_damaged(tmp_path: Pat
     assert refusal(RLE, struct.pack("<16L", 4, *[64] * 15) + bytes(64), tmp_path).reason is DAMAGED
 
 
+@pytest.mark.parametrize("offset", [0, 32, 62, 66, 1 << 31, (1 << 32) - 1])
+def test_rle_segments_outside_the_frame_never_reach_the_decoder(tmp_path: Path, offset: int) -> None:
+    frame = struct.pack("<16L", 1, offset, *[0] * 14) + bytes(600)
+    error = refusal(RLE, frame, tmp_path)
+    assert error.reason is DAMAGED
+    assert "segments" in error.message
+
+
 @pytest.mark.parametrize("uid", [RLE, JPEG_2000, HTJ2K, BASELINE, "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80"])
-@pytest.mark.parametrize(
-    "frame", [b"\xff\xd8", b"\xff\xd8\xff", bytes(100), b"\xff\xd8\xff\xc0\x00\x0b\x08" + bytes(9)]
-)
+@pytest.mark.parametrize("frame", NO_CODESTREAMS)
 def test_what_is_no_codestream_is_damaged(tmp_path: Path, uid: str, frame: bytes) -> None:
     assert refusal(uid, frame + b"\0" * (len(frame) % 2), tmp_path).reason is DAMAGED
 

@@ -140,6 +140,7 @@ def test_floating_point_pixels_are_read(tmp_path: Path) -> None:
         ("1", "-1024", "int16"),
         ("2", "0", "uint16"),
         ("100", "0", "uint32"),
+        ("-1", "4095", "uint16"),
         ("0.5", "0", "float32"),
     ],
 )
@@ -149,7 +150,8 @@ def test_rescaled_values_take_the_smallest_exact_type(tmp_path: Path, slope: str
     assert scan.voxels.dtype == np.dtype(dtype)
     assert np.array_equal(scan.voxels[0], GREY * float(slope) + float(intercept))
     assert scan.unit == "HU"
-    assert scan.value_range == (float(intercept), 4095 * float(slope) + float(intercept))
+    ends = (float(intercept), 4095 * float(slope) + float(intercept))
+    assert scan.value_range == (min(ends), max(ends))
 
 
 def test_a_modality_table_is_looked_up(tmp_path: Path) -> None:
@@ -192,6 +194,19 @@ def test_ybr_becomes_rgb(tmp_path: Path) -> None:
         if photometric == "YBR_FULL_422":
             ds.PixelData = bytes([76, 76, 85, 255]) * 8
         assert np.abs(load(save(ds, tmp_path / "a.dcm")).voxels - np.array([254, 0, 0])).max() <= 1
+
+
+def test_ybr_of_the_broadcast_range_becomes_rgb(tmp_path: Path) -> None:
+    ds = picture(np.zeros((4, 4, 3), dtype=np.uint8), PhotometricInterpretation="YBR_PARTIAL_422", Modality="US")
+    ds.PixelData = bytes([16, 235, 128, 128]) * 8
+    pair = np.array([[0, 0, 0], [255, 255, 255]])
+    assert np.abs(load(save(ds, tmp_path / "a.dcm")).voxels[0] - np.tile(pair, (4, 2, 1))).max() <= 1
+
+
+def test_whole_numbers_of_32_bits_stay_exact_after_an_offset(tmp_path: Path) -> None:
+    pixels = np.array([[-(1 << 31), (1 << 31) - 1]], dtype="i4")
+    ds = picture(pixels, RescaleSlope="1", RescaleIntercept="-5")
+    assert load(save(ds, tmp_path / "a.dcm")).voxels.tolist() == [[[-(1 << 31) - 5, (1 << 31) - 6]]]
 
 
 def test_both_spacings_present_and_different_follow_the_calibrated_one(tmp_path: Path) -> None:
@@ -269,6 +284,7 @@ def test_progress_is_told_before_a_file_is_decoded(tmp_path: Path) -> None:
         ({"NumberOfFrames": 2_000_000_000}, DAMAGED),
         ({"Rows": 500}, DAMAGED),
         ({"RescaleSlope": "0", "RescaleIntercept": "0"}, BAD_HEADER),
+        ({"RescaleSlope": "1e36", "RescaleIntercept": "0"}, BAD_HEADER),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, LOCALISER),
     ],
 )

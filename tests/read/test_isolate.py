@@ -126,6 +126,17 @@ def test_memory_errors_and_refusals_cost_no_new_process(reader: ScanReader, fold
     assert reader.child_pid == before
 
 
+def test_a_child_that_died_of_itself_costs_no_file(reader: ScanReader, folder: Folder) -> None:
+    path = folder(good="good")
+    series = series_of(reader.index(path).result())["good"]
+    before = reader.child_pid
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)
+    assert isinstance(outcome(reader, series), Scan)
+    assert reader.child_pid != before
+
+
 def test_what_libraries_say_reaches_nobody(
     reader: ScanReader, folder: Folder, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,6 +203,18 @@ def test_what_was_asked_for_may_be_collected_in_any_order(reader: ScanReader, fo
     assert good.result().voxels.tolist() == [[[0, 1, 2], [3, 4, 5]]]
 
 
+def test_a_caller_who_breaks_off_can_ask_again(reader: ScanReader, folder: Folder) -> None:
+    path = folder(a="good", b="good")
+
+    def break_off(_: str) -> None:
+        raise RuntimeError("enough")
+
+    pending = reader.index(path)
+    with pytest.raises(RuntimeError, match="enough"):
+        pending.result(break_off)
+    assert len(reader.index(path).result().studies) == 2
+
+
 def test_hundreds_of_files_go_through_one_child(reader: ScanReader, folder: Folder) -> None:
     before = reader.child_pid
     visited: list[str] = []
@@ -201,10 +224,9 @@ def test_hundreds_of_files_go_through_one_child(reader: ScanReader, folder: Fold
     assert reader.child_pid == before
 
 
-def test_a_name_that_is_no_text_survives_the_way(reader: ScanReader, tmp_path: Path) -> None:
-    name = os.fsdecode(b"scan-\xff-\xc3\xa4")
-    (tmp_path / name).write_text("good")
-    series = series_of(reader.index(tmp_path).result())[name]
+def test_names_in_any_script_survive_the_way(reader: ScanReader, tmp_path: Path) -> None:
+    (tmp_path / "Größe 大きさ \N{GRINNING FACE}").write_text("good")
+    ((name, series),) = series_of(reader.index(tmp_path).result()).items()
     assert reader.load(series).result().sources[0].path == str(tmp_path / name)
 
 

@@ -133,6 +133,7 @@ REFUSED: dict[str, tuple[bytes, Reason]] = {
     "png animation": (png(GREY, 0, 8, chunk(b"acTL", b"\0" * 8)), UNSUPPORTED_PICTURE),
     "png without columns": (png(GREY[:, :0], 0), BAD_HEADER),
     "png of an unknown colour type": (png(GREY, 5), BAD_HEADER),
+    "tiff without rows": (tiff([GREY], 1, t257=0), BAD_HEADER),
     "tiff half transparent": (tiff([np.dstack([RGB, OPAQUE - 1])], 2, t338=2), UNSUPPORTED_PICTURE),
     "tiff cmyk": (tiff([np.dstack([RGB, GREY])], 5), UNSUPPORTED_PICTURE),
     "tiff palette": (tiff([GREY], 3), UNSUPPORTED_PICTURE),
@@ -343,6 +344,15 @@ def test_a_bomb_over_the_budget_is_left_out_by_name(tmp_path: Path) -> None:
         assert bomb.left_out[0].reason is TOO_LARGE
         assert "103.0 MiB" in bomb.left_out[0].detail
         np.testing.assert_array_equal(reader.load(good.series[0]).result().voxels[0], GREY)
+
+
+def test_a_file_that_is_itself_too_large_to_map_is_left_out(tmp_path: Path) -> None:
+    with (tmp_path / "huge.tif").open("wb") as file:
+        file.write(tiff([GREY], 1))
+        file.truncate(1 << 36)  # sparse: it takes no room on the disk
+    with ScanReader(limit_bytes=64 << 20) as reader:
+        (out,) = reader.index(tmp_path).result().left_out
+    assert out.reason is TOO_LARGE
 
 
 def test_a_dicom_file_in_the_skin_of_a_tiff_is_left_to_the_dicom_reader() -> None:

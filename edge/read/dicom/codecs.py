@@ -64,7 +64,7 @@ def _decode_rle(frame: bytes, runner: DecodeRunner) -> Array:
     size = runner.bits_allocated // 8
     planes = np.frombuffer(imagecodecs.dicomrle_decode(frame, f"<u{size}"), dtype=f"<u{size}")
     count = runner.rows * runner.columns
-    by_pixel: Array = planes[: count * runner.samples_per_pixel].reshape(runner.samples_per_pixel, count).T
+    by_pixel: Array = planes.reshape(runner.samples_per_pixel, count).T  # any other number of values is damage
     return by_pixel
 
 

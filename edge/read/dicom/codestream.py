@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 
 from edge.errors import ReadError
 from edge.read.dicom.description import PixelDescription
@@ -19,6 +20,9 @@ JPEG_FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
 
 JPEG_STANDALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 """Markers without a length: TEM, SOI, RST0 to RST7."""
+
+RLE_HEADER_BYTES = 64
+"""PS3.5 G.5: the number of segments and 15 offsets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +85,17 @@ def check_frame(frame: bytes, codec: Codec, image: PixelDescription) -> None:
 
 
 def _check_rle(frame: bytes, image: PixelDescription) -> None:
-    """PS3.5 G.3.1: one segment for each byte of each sample."""
+    """PS3.5 G.3.1 and G.5: one segment for each byte of each sample, in order, within the frame.
+
+    The decoder does not check the offsets itself: some that point back or outside crash the process.
+    """
     expected = image.samples * max(image.bits_allocated // 8, 1)
-    found = struct.unpack_from("<L", frame)[0] if len(frame) >= 64 else 0
+    found = struct.unpack_from("<L", frame)[0] if len(frame) >= RLE_HEADER_BYTES else 0
     if found != expected:
         raise ReadError(f"Reading an RLE frame: it has {found} segments, expected {expected}.", DAMAGED)
+    ends = (*struct.unpack_from(f"<{found}L", frame, 4), len(frame))
+    if ends[0] != RLE_HEADER_BYTES or any(after <= before for before, after in pairwise(ends)):
+        raise ReadError("Reading an RLE frame: its segments do not lie one after the other.", DAMAGED)
 
 
 def _jpeg(frame: bytes) -> Codestream:

@@ -38,7 +38,7 @@ def to_rgb(frame: Array, photometric: str, bits_stored: int) -> Array:
     if photometric in ("YBR_FULL", "YBR_FULL_422"):
         converted: Array = np.asarray(convert_color_space(eight, "YBR_FULL", "RGB"))
         return converted
-    if photometric.startswith("YBR_PARTIAL"):
+    if photometric == "YBR_PARTIAL_422":
         return _from_partial(eight)
     return eight
 

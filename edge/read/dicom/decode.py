@@ -21,6 +21,9 @@ from edge.read.dicom.parse import PixelElement
 from edge.read.dicom.syntaxes import SYNTAXES
 from edge.reasons import BAD_HEADER, DAMAGED
 
+PARTIAL = "YBR_PARTIAL_422"
+"""Retired, and laid out as YBR_FULL_422 is (PS3.3-2017 C.7.6.3.1.2)."""
+
 
 def stored_frames(
     content: bytes, pixels: PixelElement, image: PixelDescription, dataset: Dataset, uid: str
@@ -63,11 +66,12 @@ def stored_frames(
         decoded = decoder.iter_array(source, raw=True, decoding_plugin=plugin, **options)
         for frame, found in islice(decoded, image.frames):
             values = _stored_bits(frame, image) if codec in ("native", "rle") else _in_range(frame, image)
-            yield values, str(found["photometric_interpretation"])
+            partial = image.photometric == PARTIAL
+            yield values, PARTIAL if partial else str(found["photometric_interpretation"])
 
 
 def _options(image: PixelDescription, pixels: PixelElement) -> dict[str, Any]:
-    """The words in which pydicom takes the description; YBR_PARTIAL_422 is laid out as YBR_FULL_422 is."""
+    """The words in which pydicom takes the description."""
     options: dict[str, Any] = {
         "rows": image.rows,
         "columns": image.columns,
@@ -76,7 +80,7 @@ def _options(image: PixelDescription, pixels: PixelElement) -> dict[str, Any]:
         "bits_allocated": image.bits_allocated,
         "bits_stored": image.bits_stored,
         "pixel_representation": int(image.signed),
-        "photometric_interpretation": image.photometric,
+        "photometric_interpretation": "YBR_FULL_422" if image.photometric == PARTIAL else image.photometric,
         "planar_configuration": image.planar_configuration,
         "pixel_keyword": pixels.keyword,
         "pixel_vr": pixels.vr,

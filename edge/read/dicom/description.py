@@ -18,7 +18,7 @@ GREY = ("MONOCHROME1", "MONOCHROME2")
 PALETTE = "PALETTE COLOR"
 SAMPLES = {
     "MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1, "RGB": 3, "YBR_FULL": 3, "YBR_FULL_422": 3,
-    "YBR_PARTIAL_422": 3, "YBR_PARTIAL_420": 3, "YBR_ICT": 3, "YBR_RCT": 3,
+    "YBR_PARTIAL_422": 3, "YBR_ICT": 3, "YBR_RCT": 3,
 }  # fmt: skip
 """(0028,0004) Photometric Interpretation -> (0028,0002) Samples per Pixel, PS3.3 C.7.6.3.1.2."""
 

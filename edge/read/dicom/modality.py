@@ -17,6 +17,9 @@ from edge.reasons import BAD_HEADER
 
 INTEGER_TYPES = tuple(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "u4", "i4"))
 
+EXACT = 1 << 53
+"""Up to here a double holds every whole number, so the ends of a range can be trusted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rescale:
@@ -85,6 +88,11 @@ def output_dtype(image: PixelDescription, transforms: Sequence[Transform]) -> np
 
     The stored type where nothing changes; an integer type that spans the possible range where every slope and
     intercept is a whole number; else float32, whose 24 bits of mantissa hold any 16-bit value.
+
+    Raises
+    ------
+    ReadError
+        ``BAD_HEADER``: values could come out that float32 cannot hold.
     """
     if image.in_colour:
         return np.dtype(np.uint8)
@@ -92,12 +100,14 @@ def output_dtype(image: PixelDescription, transforms: Sequence[Transform]) -> np
         return np.dtype(np.float32)
     if all(one.table is None and one.rescale.is_identity for one in transforms):
         return image.dtype
-    if not all(_is_whole(one) for one in transforms):
-        return np.dtype(np.float32)
     ranges = [found for one in transforms if (found := one.output_range(image.stored_range)) is not None]
     low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
+    if max(-low, high) > np.finfo(np.float32).max:
+        raise bad_value("RescaleSlope", "one that takes values out of range", "values that single precision holds")
+    if not all(_is_whole(one) for one in transforms):
+        return np.dtype(np.float32)
     fitting = (t for t in INTEGER_TYPES if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
-    return next(fitting, np.dtype(np.float32))
+    return next(fitting, np.dtype(np.int64 if max(-low, high) <= EXACT else np.float32))
 
 
 def apply_transform(stored: Array, transform: Transform, out: Array) -> None:
@@ -107,8 +117,9 @@ def apply_transform(stored: Array, transform: Transform, out: Array) -> None:
     elif transform.rescale.is_identity:
         out[...] = stored
     elif out.dtype.kind in "iu":
-        np.multiply(stored, int(transform.rescale.slope), out=out, dtype=out.dtype, casting="unsafe")
-        out += out.dtype.type(int(transform.rescale.intercept))
+        slope, intercept = int(transform.rescale.slope), int(transform.rescale.intercept)
+        scaled = stored if slope == 1 else np.multiply(stored, slope, dtype=np.int64, casting="unsafe")
+        np.add(scaled, intercept, out=out, dtype=np.int64, casting="unsafe")
     else:
         out[...] = stored * np.float64(transform.rescale.slope) + transform.rescale.intercept
 

@@ -94,7 +94,7 @@ DEEDS: dict[str, Callable[[str], object]] = {
     "slow": lambda _: time.sleep(0.6),
     "abort": lambda _: os.abort(),
     "exit": lambda _: os._exit(3),
-    "memory": lambda _: np.ones(1 << 40, dtype=np.uint8),
+    "memory": lambda _: np.ones(3 << 30, dtype=np.uint8),
     "fault": fault,
     "panic": panic,
     "refuse": refuse,

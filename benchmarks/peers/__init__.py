@@ -1,0 +1,1 @@
+"""The shortest honest scripts that do the same work, to be measured against."""

@@ -1,0 +1,145 @@
+"""What may import what, what may be called where, and what a command may load: the walls of the house."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from edge.check import HEADER_CHECKS, SCAN_CHECKS
+from edge.engines import ENGINES
+from edge.prepare import STEPS
+from edge.read import READERS
+from edge.table import Entry
+from edge.tasks import TASKS
+from edge.write import WRITERS
+from tests.conftest import ROOT
+
+EDGE = sorted((ROOT / "edge").rglob("*.py"))
+CONVERT = sorted((ROOT / "convert").rglob("*.py"))
+BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
+TABLES: dict[str, Mapping[str, Entry]] = {
+    "READERS": READERS,
+    "STEPS": STEPS,
+    "HEADER_CHECKS": HEADER_CHECKS,
+    "SCAN_CHECKS": SCAN_CHECKS,
+    "ENGINES": ENGINES,
+    "TASKS": TASKS,
+    "WRITERS": WRITERS,
+}
+NETWORK = {"socket", "ssl", "http", "urllib", "ftplib", "smtplib", "socketserver", "asyncio", "requests", "xmlrpc"}
+MEMORY_OF_PROGRAMS = {"pickle", "marshal", "shelve", "dill", "joblib"}
+OWNERS = {
+    "onnxruntime": {"edge/engines/onnxruntime.py"},
+    "nibabel": {"edge/read/nifti.py"},
+    "onnx": {"edge/testing.py"},
+    "typer": {"edge/cli/__init__.py", "edge/cli/infer.py", "edge/cli/pack.py", "edge/cli/console.py"},
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of the modules that a file imports anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", EDGE, ids=name_of)
+def test_the_runtime_imports_no_torch_no_workshop_no_network_and_no_pickle(path: Path) -> None:
+    banned = {"torch", "convert", "benchmarks", "tests", "click"} | NETWORK | MEMORY_OF_PROGRAMS
+    assert {top(name) for name in imports(path)} & banned == set()
+
+
+@pytest.mark.parametrize("path", [path for path in CONVERT if "recipes" not in path.parts], ids=name_of)
+def test_only_export_and_recipes_import_torch(path: Path) -> None:
+    assert name_of(path) == "convert/export.py" or "torch" not in {top(name) for name in imports(path)}
+
+
+@pytest.mark.parametrize("package", OWNERS)
+def test_a_heavy_package_is_imported_only_by_its_owner(package: str) -> None:
+    found = {name_of(path) for path in EDGE if package in {top(name) for name in imports(path)}}
+    assert found <= OWNERS[package]
+
+
+@pytest.mark.parametrize("path", EDGE + CONVERT, ids=name_of)
+def test_names_become_code_through_tables_alone(path: Path) -> None:
+    """`import_module` stands where tables are followed; nothing is evaluated, no subclass or attribute is hunted."""
+    called = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    plain = {function.id for function in called if isinstance(function, ast.Name)}
+    methods = {function.attr for function in called if isinstance(function, ast.Attribute)}
+    assert plain & {"__import__", "eval", "exec"} == set()
+    assert methods & {"import_module", "__subclasses__"} <= ({"import_module"} if path.name == "table.py" else set())
+
+
+@pytest.mark.parametrize("path", EDGE + CONVERT, ids=name_of)
+def test_input_is_never_checked_with_assert(path: Path) -> None:
+    assert not any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@pytest.mark.parametrize(("table", "name"), [(table, name) for table, rows in TABLES.items() for name in rows])
+def test_every_row_of_every_table_leads_to_code(table: str, name: str) -> None:
+    assert callable(TABLES[table][name].load())
+
+
+def loaded_by(arguments: str) -> set[str]:
+    """Top-level modules that are loaded when the command has run."""
+    program = textwrap.dedent(f"""
+        import sys
+        sys.argv = ["edgerun", *{arguments.split()!r}]
+        from edge.cli import main
+        try:
+            main()
+        except SystemExit:
+            pass
+        print("\\n" + " ".join(sys.modules), file=sys.stderr)
+    """)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    return {top(name) for name in ran.stderr.splitlines()[-1].split()}
+
+
+@pytest.mark.parametrize("command", ["--help", "infer --help", "pack --help", "--version"])
+def test_help_loads_nothing_heavy(command: str) -> None:
+    heavy = {"numpy", "pydicom", "cv2", "onnxruntime", "nibabel", "imagecodecs", "rich", "torch"}
+    assert loaded_by(command) & heavy == set()
+
+
+def test_inference_leaves_parsing_of_files_to_its_child(tmp_path: Path) -> None:
+    loaded = loaded_by(f"infer examples/chest-normal-0234.dcm --out {tmp_path}")
+    assert loaded & {"pydicom", "nibabel", "imagecodecs", "torch"} == set()
+
+
+def test_inference_opens_no_connection(tmp_path: Path) -> None:
+    """Any use of a socket, in the command or in its child, ends the process at once."""
+    (tmp_path / "sitecustomize.py").write_text(
+        textwrap.dedent("""
+            import os, sys
+            def watch(event, arguments):
+                if event.startswith("socket."):
+                    os._exit(99)
+            sys.addaudithook(watch)
+        """),
+        encoding="utf-8",
+    )
+    scan, out = "examples/chest-normal-0234.dcm", str(tmp_path / "out")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    control = subprocess.run([sys.executable, "-c", "import socket; socket.socket()"], env=environment, check=False)
+    assert control.returncode == 99
+    command = [sys.executable, "-m", "edge.cli", "infer", scan, "--out", out]
+    ran = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
