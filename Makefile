@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONVERT := .venv-convert
 
-.PHONY: infer test lint unit test-convert schemas pack bench clean
+.PHONY: infer test lint unit test-convert docs pack bench clean
 
 infer: $(VENV)/runtime
 	$(BIN)/edgerun infer examples/chest-pneumonia-0000.dcm --out results
@@ -23,8 +23,10 @@ unit: $(VENV)/test
 test-convert: $(CONVERT)/test
 	$(CONVERT)/bin/python -m pytest tests/convert
 
-schemas: $(VENV)/test
+# The pages and schemas that are generated from the code.
+docs: $(VENV)/test
 	$(BIN)/python -m edge.schemas
+	$(BIN)/python -m edge.reasons_page
 
 # Build the embedded pack and the example scans again from the trained weights: make pack DATA=pneumoniamnist.npz
 pack: $(CONVERT)/test

@@ -8,9 +8,10 @@ model needs to be told, the pack tells (`edge.pack`). What cannot be trusted is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from edge.check import check_scan, confirm
 from edge.choose import choose
@@ -60,6 +61,16 @@ class Request:
     confirmed: Mapping[str, str] = field(default_factory=dict)
 
 
+class Watcher(Protocol):
+    """Who wants to know how far a run is."""
+
+    def header(self, path: str) -> None:
+        """Hear that the header of this file is read next."""
+
+    def found(self, studies: int, left_out: Sequence[LeftOut]) -> None:
+        """Hear, once, how many studies there are, and which files belong to none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Examination:
     """What came of a scan, and what must be said beside it."""
@@ -68,17 +79,12 @@ class Examination:
     warnings: tuple[Notice, ...]
 
 
-def run(
-    request: Request,
-    on_found: Callable[[int, Sequence[LeftOut]], None] | None = None,
-    child: Child | None = None,
-) -> Iterator[StudyReport]:
+def run(request: Request, watcher: Watcher | None = None, child: Child | None = None) -> Iterator[StudyReport]:
     """Examine everything at the paths of `request`, yielding each study's report once its files are written.
 
     Parameters
     ----------
-    on_found : callable
-        Called once, with the number of studies and with the files that belong to none.
+    watcher : Watcher, optional
     child : Child, optional
         The process that will read, where it has been started already: while it starts, its caller can import this.
 
@@ -96,10 +102,10 @@ def run(
             models.warm_up()  # while the child reads the headers
             warm_up_writers()
         with clock("index"):
-            found = asked.result()
+            found = asked.result(watcher.header if watcher else None)
         studies = studies_in(found)
-        if on_found is not None:
-            on_found(len(studies), [out for out in found.left_out if not out.reason.grave])
+        if watcher is not None:
+            watcher.found(len(studies), [out for out in found.left_out if not out.reason.grave])
         for study in studies:
             yield examine_study(study, request, models, reader, clock)
             clock = Clock()

@@ -8,7 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -215,7 +215,7 @@ def _without_findings(
         stack=None,
         unit=None,
         grid=None,
-        acquisition=series.acquisition if series else Acquisition(),
+        acquisition=_told(series.acquisition) if series else Acquisition(),
         sources=asked.sources_of(paths),
     )
     return ResultReport(
@@ -255,9 +255,14 @@ def _scan_report(scan: Scan) -> ScanReport:
         stack=scan.stack,
         unit=scan.unit,
         grid=scan.grid,
-        acquisition=scan.acquisition,
+        acquisition=_told(scan.acquisition),
         sources=scan.sources,
     )
+
+
+def _told(acquisition: Acquisition) -> Acquisition:
+    """The acquisition without its one free text, into which people write names."""
+    return replace(acquisition, description=None)
 
 
 def _pack_report(pack: Pack | None) -> PackReport | None:

@@ -194,7 +194,7 @@ def _evidence(labels: NDArray[np.bool_], scores: NDArray[np.float64], threshold:
             label=LABEL,
             data=DATA.format(labels.size, "test"),
             metric=name,
-            value=round(metric(labels, scores), 4),
+            value=round(metric(labels, scores), 6),
             interval=_rounded(interval(labels, scores, metric, seed=2026)),
             method=METHOD,
             n=counts[name],
@@ -204,7 +204,7 @@ def _evidence(labels: NDArray[np.bool_], scores: NDArray[np.float64], threshold:
 
 
 def _rounded(pair: tuple[float, float]) -> tuple[float, float]:
-    return round(pair[0], 4), round(pair[1], 4)
+    return round(pair[0], 6), round(pair[1], 6)
 
 
 def _first(labels: NDArray[np.int64], each: int) -> list[int]:

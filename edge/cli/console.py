@@ -26,6 +26,7 @@ WORDS: dict[State, str] = {
     "failed": "FAILED",
 }
 MOST_LEFT_OUT = 5
+HEADERS_A_LINE = 100
 
 
 class Console:
@@ -47,6 +48,7 @@ class Console:
         self._json = json
         self._out = out
         self._total = 0
+        self._headers = 0
         self._bar: Any = None
         self._kept_back: list[StudyReport] = []
 
@@ -65,15 +67,23 @@ class Console:
         if self._total:
             _say(DISCLAIMER)
 
-    def found(self, total: int, left_out: Sequence[LeftOut]) -> None:
-        """Say what was found; see `edge.pipeline.run`."""
-        self._total = total
+    def header(self, path: str) -> None:  # noqa: ARG002 - the number tells more than a name that flies past
+        """Count the files whose headers are read, on a terminal; see `edge.pipeline.Watcher`."""
+        self._headers += 1
+        if self._headers % HEADERS_A_LINE == 0 and sys.stderr.isatty():
+            print(f"\rReading headers: {self._headers} files", end="", file=sys.stderr, flush=True)
+
+    def found(self, studies: int, left_out: Sequence[LeftOut]) -> None:
+        """Say what was found; see `edge.pipeline.Watcher`."""
+        if self._headers >= HEADERS_A_LINE and sys.stderr.isatty():
+            _say("")
+        self._total = studies
         for out in left_out[:MOST_LEFT_OUT]:
             _say(f"{'left out':12}  {out.paths[0]}: {out.reason.code}: {out.reason.words}")
         if len(left_out) > MOST_LEFT_OUT:
             _say(f"{'left out':12}  {len(left_out) - MOST_LEFT_OUT} more files that are no scans")
-        if total > 1 and sys.stderr.isatty():
-            self._bar = typer.progressbar(length=total, label=f"{total} studies", file=sys.stderr).__enter__()
+        if studies > 1 and sys.stderr.isatty():
+            self._bar = typer.progressbar(length=studies, label=f"{studies} studies", file=sys.stderr).__enter__()
 
     def show(self, report: StudyReport) -> None:
         """Show one study's report."""

@@ -39,7 +39,7 @@ def infer(
         confirmed=_confirmed(confirm or []),
     )
     with Console(json=json, out=out) as console:
-        for report in run(request, console.found, child):
+        for report in run(request, console, child):
             console.show(report)
     raise typer.Exit(console.tally.exit_code)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,13 +25,17 @@ _LITTER_FOLDERS = {
 }
 
 
+_RESULT_FOLDER = re.compile(r"[0-9a-f]{16}-[a-z0-9_-]+")
+
+
 def find_files(paths: Paths) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
     """Return the absolute paths of all plain files at `paths`, sorted, and what was left out.
 
     Folders are walked to any depth. A file or folder that can be reached in several ways (links) is taken once,
     under the name that sorts first. What operating systems strew over sticks (``.DS_Store``, ``Thumbs.db``, the
-    recycle bin, ``._x`` beside ``x``) was put there by no one and is passed over in silence, unless it is named
-    itself; everything else is either returned or listed as left out.
+    recycle bin, ``._x`` beside ``x``) was put there by no one and is passed over in silence, and so are the folders
+    of edgerun's own results, unless they are named themselves; everything else is either returned or listed as
+    left out.
 
     Raises
     ------
@@ -96,7 +101,8 @@ class _Walk:
         except OSError as error:
             self._leave(folder, NOT_READABLE, f"The system says: {error.strerror}.")
             return []
-        return [str(Path(folder, name)) for name in sorted(names) if not _is_litter(name, names)]
+        found = [Path(folder, name) for name in sorted(names) if not _is_litter(name, names)]
+        return [str(path) for path in found if not _is_result(path)]
 
     def _leave(self, path: str, reason: Reason, detail: str) -> None:
         self.left_out.append(LeftOut(paths=(path,), reason=reason, detail=detail))
@@ -109,6 +115,11 @@ def _is_text(path: str) -> bool:
 
 def _in_text(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _is_result(path: Path) -> bool:
+    """Whether this is the folder of a study's results, which often lies on the very stick that is examined again."""
+    return _RESULT_FOLDER.fullmatch(path.name) is not None and (path / "report.json").is_file()
 
 
 def _is_litter(name: str, beside: set[str]) -> bool:

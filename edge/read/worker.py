@@ -8,6 +8,7 @@ or no alarm (Windows), the parent's time limit and the byte budget of the reader
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os

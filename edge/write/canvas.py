@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import unicodedata
 from dataclasses import dataclass
 from typing import Any
@@ -26,12 +28,17 @@ GREEN: Colour = (115, 158, 0)
 PURPLE: Colour = (167, 121, 204)
 WHITE: Colour = (255, 255, 255)
 PALE: Colour = (200, 200, 200)
+PALE_YELLOW: Colour = (170, 235, 240)
 GREY: Colour = (90, 90, 90)
 DARK: Colour = (28, 28, 28)
 BLACK: Colour = (0, 0, 0)
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 SMALLEST = 0.4
+LONGEST = 2000
+"""Characters of one text that are looked at; no line of a screen holds as many."""
+BLOCKY = 4.0
+"""From this enlargement on a picture is drawn in squares, so that nobody takes smoothness for detail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,20 +62,34 @@ def fill(canvas: Pixels, box: Box, colour: Colour) -> None:
 
 
 def write(
-    canvas: Pixels, text: str, box: Box, *, scale: float = 0.6, colour: Colour = WHITE, bold: bool = False
+    canvas: Pixels,
+    text: str,
+    box: Box,
+    *,
+    scale: float = 0.6,
+    colour: Colour = WHITE,
+    bold: bool = False,
+    outlined: bool = False,
 ) -> None:
-    """Write one line, left and in the middle of the box's height; smaller where it is too long, then cut with dots."""
+    """Write one line, left and in the middle of the box's height; smaller where it is too long, then cut with dots.
+
+    Outlined letters have a black rim, to be read on any picture.
+    """
     thickness = 2 if bold else 1
     drawn = drawable(text)
     while scale > SMALLEST and _width(drawn, scale, thickness) > box.width:
         scale -= 0.05
     if _width(drawn, scale, thickness) > box.width:
-        while drawn and _width(drawn + "...", scale, thickness) > box.width:
-            drawn = drawn[:-1]
-        drawn += "..."
+        beyond = bisect.bisect_right(
+            range(len(drawn)), box.width, key=lambda kept: _width(f"{drawn[:kept]}...", scale, thickness)
+        )
+        drawn = f"{drawn[: max(beyond - 1, 0)]}..."
     (_, height), _ = cv2.getTextSize("Ag", FONT, scale, thickness)
-    at = (box.left, box.top + (box.height + height) // 2)
-    cv2.putText(canvas, drawn, at, FONT, scale, colour, thickness, cv2.LINE_AA)
+    left, bottom = box.left, box.top + (box.height + height) // 2
+    if outlined:
+        for down, right in itertools.product((-2, -1, 0, 1, 2), repeat=2):
+            cv2.putText(canvas, drawn, (left + right, bottom + down), FONT, scale, BLACK, thickness, cv2.LINE_AA)
+    cv2.putText(canvas, drawn, (left, bottom), FONT, scale, colour, thickness, cv2.LINE_AA)
 
 
 def wrap(text: str, width: int, *, scale: float) -> list[str]:
@@ -84,24 +105,31 @@ def wrap(text: str, width: int, *, scale: float) -> list[str]:
 
 
 def drawable(text: str) -> str:
-    """Return what this OpenCV can draw: from version 5 on all of Latin, before it ASCII alone."""
+    """Return what this OpenCV can draw, in one line: from version 5 on all of Latin, before it ASCII alone."""
+    line = " ".join(text[:LONGEST].split())
     if int(cv2.__version__.split(".")[0]) >= 5:
-        return text
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+        return line
+    return unicodedata.normalize("NFKD", line).encode("ascii", "ignore").decode()
 
 
-def fitted(rows: int, columns: int, box: Box) -> Box:
-    """Return the largest box of the picture's proportions in the middle of `box`."""
-    scale = min(box.width / columns, box.height / rows)
-    width, height = max(1, round(columns * scale)), max(1, round(rows * scale))
+def fitted(height: float, width: float, box: Box) -> Box:
+    """Return the largest box of these proportions in the middle of `box`."""
+    scale = min(box.width / width, box.height / height)
+    width, height = max(1, round(width * scale)), max(1, round(height * scale))
     return Box(
         left=box.left + (box.width - width) // 2, top=box.top + (box.height - height) // 2, width=width, height=height
     )
 
 
 def place(canvas: Pixels, picture: NDArray[Any], box: Box) -> None:
-    """Draw a picture, (y, x, 3) uint8, over the whole of `box`: averaged when it shrinks, smooth when it grows."""
-    kind = cv2.INTER_AREA if picture.shape[0] > box.height else cv2.INTER_CUBIC
+    """Draw a picture, (y, x, 3) uint8, over the whole of `box`: averaged when it shrinks, smooth when it grows.
+
+    When it grows much it is drawn in squares.
+    """
+    rows, columns = picture.shape[:2]
+    kind = cv2.INTER_AREA if rows * columns > box.height * box.width else cv2.INTER_CUBIC
+    if max(box.height / rows, box.width / columns) > BLOCKY:
+        kind = cv2.INTER_NEAREST_EXACT
     canvas[box.top : box.top + box.height, box.left : box.left + box.width] = cv2.resize(
         np.ascontiguousarray(picture), (box.width, box.height), interpolation=kind
     )

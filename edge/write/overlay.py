@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.findings import Classification, Findings, InfluenceMap, LabelScore, Region, Segmentation, State
-from edge.geometry import Grid, resample
+from edge.geometry import Grid, resample, slice_seen
 from edge.prepare.image import Image
-from edge.prepare.values import monochrome2, voi_window
+from edge.prepare.values import voi_window
 from edge.scan import Scan
 from edge.write.canvas import (
     BLACK,
     BLUE,
-    DARK,
     GREEN,
     GREY,
     ORANGE,
     PALE,
+    PALE_YELLOW,
     PURPLE,
     SKY,
     VERMILION,
@@ -46,10 +46,11 @@ from edge.write.report import DISCLAIMER, UNCALIBRATED, ResultReport
 WIDTH, HEIGHT = 1024, 768
 BANNER = Box(left=0, top=0, width=WIDTH, height=64)
 PANELS = (Box(left=16, top=104, width=488, height=440), Box(left=520, top=104, width=488, height=440))
-LINES = Box(left=16, top=584, width=WIDTH - 32, height=120)
-FOOT = Box(left=16, top=712, width=WIDTH - 32, height=48)
-LINE = 30
+LINES = Box(left=16, top=578, width=WIDTH - 32, height=112)
+FOOT = Box(left=16, top=696, width=WIDTH - 32, height=66)
+LINE = 28
 CAPTION = 32
+ROUND_MM = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 
 BANNERS: dict[State, tuple[str, Colour, Colour]] = {
     "finding": ("FINDING", VERMILION, WHITE),
@@ -64,8 +65,14 @@ REGION_COLOURS: tuple[Colour, ...] = (ORANGE, SKY, GREEN, YELLOW, PURPLE, VERMIL
 class View:
     """The slice of a scan that a result is about, as grey or RGB for a screen."""
 
-    pixels: NDArray[Any]
+    pixels: Pixels
     grid: Grid
+
+    def fitted(self, panel: Box) -> Box:
+        """Return where the slice is drawn in a panel: in its true proportions, where the spacing tells them."""
+        rows, columns = self.pixels.shape[:2]
+        height_mm, width_mm = self.grid.pixel_spacing_mm or (1.0, 1.0)
+        return fitted(rows * height_mm, columns * width_mm, panel)
 
 
 def overlay(result: ResultReport, scan: Scan | None, findings: Findings | None) -> dict[str, bytes]:
@@ -86,6 +93,7 @@ def overlay(result: ResultReport, scan: Scan | None, findings: Findings | None) 
         _no_picture(canvas)
     else:
         _panels(canvas, _view(scan, findings), findings)
+    _reasons(canvas, result)
     _lines(canvas, result)
     _foot(canvas, result)
     return {"overlay.png": encode_png(canvas)}
@@ -107,46 +115,40 @@ def _headline(result: ResultReport) -> str:
     positive = [item for item in said if item.positive and item.finding]
     urgent = next((word for word in ("urgent", "soon") if any(item.urgency == word for item in positive)), None)
     names = ", ".join(item.title for item in positive)
-    return f": {names}" * bool(names) + f"  ({urgent})" * bool(urgent)
+    return f" ({urgent})" * bool(urgent) + f": {names}" * bool(names)
 
 
 def _view(scan: Scan, findings: Findings | None) -> View:
     """The slice that was examined, or the middle one, windowed for the eye."""
-    z = scan.grid.shape[0] // 2
+    nz, ny, nx = scan.grid.shape
+    grid = scan.grid.cropped((nz // 2, 0, 0), (1, ny, nx))
     if findings is not None:
-        z = _nearest_slice(scan.grid, findings.grid)
-    grid = scan.grid.cropped((z, 0, 0), (1, *scan.grid.shape[1:]))
-    if scan.voxels.ndim == 4:
-        return View(pixels=_eight_bit(scan.voxels[z])[..., ::-1], grid=grid)
-    image = Image(voxels=scan.voxels[z : z + 1], grid=grid, scan=scan)
-    if scan.window is None and scan.voxels.dtype != np.uint8:
-        image = _stretched(image)
-    shown = (
-        voi_window(monochrome2(image)).voxels[0] if scan.window or scan.voxels.dtype == np.uint8 else image.voxels[0]
-    )
-    grey = np.rint(np.nan_to_num(shown) * 255).astype(np.uint8)
-    return View(pixels=cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), grid=grid)
+        grid = slice_seen(scan.grid, findings.grid)
+    voxels = resample(scan.voxels, scan.grid, grid, interpolation="nearest")
+    if voxels.ndim == 4:
+        colours: Pixels = voxels[0] if voxels.dtype == np.uint8 else _eight_bit(_stretched(voxels[0], 0.0, 100.0))
+        return View(pixels=np.ascontiguousarray(colours[..., ::-1]), grid=grid)
+    if scan.window is not None or voxels.dtype == np.uint8:
+        shown: NDArray[Any] = voi_window(Image(voxels=voxels, grid=grid, scan=scan)).voxels[0]
+    else:
+        shown = _stretched(voxels[0], 1.0, 99.0)
+    if scan.acquisition.photometric == "MONOCHROME1":
+        shown = 1.0 - shown
+    return View(pixels=np.repeat(_eight_bit(shown)[..., np.newaxis], 3, axis=-1), grid=grid)
 
 
-def _stretched(image: Image) -> Image:
-    """A picture without a window of its own, from its 1st to its 99th percentile, 0 to 1."""
-    values = np.asarray(image.voxels, dtype=np.float32)
-    low, high = np.nanpercentile(values, [1.0, 99.0])
-    return image.with_voxels(((values - low) / max(float(high - low), 1e-12)).clip(0.0, 1.0))
+def _stretched(values: NDArray[Any], least: float, greatest: float) -> NDArray[np.float32]:
+    """Values without a window of their own, from one percentile to another as 0 to 1."""
+    exact = np.asarray(values, dtype=np.float32)
+    numbers = exact[np.isfinite(exact)]
+    low, high = np.percentile(numbers, [least, greatest]) if numbers.size else (0.0, 1.0)
+    share = (exact - np.float32(low)) / np.float32(max(float(high - low), 1e-12))
+    return np.asarray(share.clip(0.0, 1.0), dtype=np.float32)
 
 
-def _eight_bit(voxels: NDArray[Any]) -> Pixels:
-    if voxels.dtype == np.uint8:
-        return voxels
-    low, high = float(voxels.min()), float(voxels.max())
-    return np.asarray(np.rint((voxels - low) / max(high - low, 1e-12) * 255), dtype=np.uint8)
-
-
-def _nearest_slice(scan: Grid, fed: Grid) -> int:
-    """The z of the scan on which the fed picture lies."""
-    middle = fed.matrix @ np.array([(n - 1) / 2 for n in fed.shape] + [1.0])
-    z = int(np.rint(np.linalg.solve(scan.matrix, middle)[0]))
-    return min(max(z, 0), scan.shape[0] - 1)
+def _eight_bit(share: NDArray[Any]) -> Pixels:
+    """0 to 1 as 0 to 255; what is no number is black."""
+    return np.asarray(np.rint(np.nan_to_num(share) * 255), dtype=np.uint8)
 
 
 def _no_picture(canvas: Pixels) -> None:
@@ -157,20 +159,31 @@ def _no_picture(canvas: Pixels) -> None:
 
 def _panels(canvas: Pixels, view: View, findings: Findings | None) -> None:
     rows, columns = view.pixels.shape[:2]
-    boxes = [fitted(rows, columns, panel) for panel in PANELS]
-    _caption(canvas, PANELS[0], f"Picture as received, {columns} x {rows}")
+    boxes = [view.fitted(panel) for panel in PANELS]
+    enlarged = max(boxes[0].width / columns, boxes[0].height / rows)
+    size = f"{columns} x {rows}" + (f", enlarged {enlarged:.1f} times" if enlarged > 1.05 else "")
+    _caption(canvas, PANELS[0], f"Picture as received, {size}")
     place(canvas, view.pixels, boxes[0])
     _scale_bar(canvas, view, boxes[0], PANELS[0])
     if isinstance(findings, Segmentation):
         _caption(canvas, PANELS[1], "Outlines drawn by the model")
         place(canvas, view.pixels, boxes[1])
-        _outlines(canvas, findings, boxes[1])
-    elif isinstance(findings, Classification) and findings.maps:
-        chosen = _map_to_show(findings)
-        _caption(canvas, PANELS[1], "Influence map, not the outline of a lesion")
-        place(canvas, _tinted(view, chosen), boxes[1])
-    elif findings is not None:
+        _outlines(canvas, findings, view, boxes[1])
+    elif isinstance(findings, Classification):
+        _influence(canvas, findings, view, boxes[1])
+
+
+def _influence(canvas: Pixels, findings: Classification, view: View, box: Box) -> None:
+    chosen = _map_to_show(findings)
+    if chosen is None:
         _caption(canvas, PANELS[1], "The model gives no influence map for this picture.")
+        return
+    said = next(item for item in findings.labels if item.name == chosen.label)
+    words = "Influence map (no finding): what raised the score"
+    if said.positive and said.finding:
+        words = "Influence map, not the outline of a lesion"
+    _caption(canvas, PANELS[1], f"{words}: {said.title}" if len(findings.labels) > 1 else words)
+    place(canvas, _tinted(view, chosen), box)
 
 
 def _caption(canvas: Pixels, panel: Box, text: str) -> None:
@@ -178,17 +191,17 @@ def _caption(canvas: Pixels, panel: Box, text: str) -> None:
     write(canvas, text, above, scale=0.55, colour=PALE)
 
 
-def _map_to_show(findings: Classification) -> InfluenceMap:
-    """The map of the positive finding with the highest score, else of the label with the highest score."""
-    by_name = {item.name: item for item in findings.labels}
-    return max(
-        findings.maps,
-        key=lambda shown: (by_name[shown.label].positive and by_name[shown.label].finding, by_name[shown.label].score),
-    )
+def _map_to_show(findings: Classification) -> InfluenceMap | None:
+    """The map of the positive finding with the highest score; where nothing was found, of the likeliest finding."""
+    maps = {shown.label: shown for shown in findings.maps}
+    found = [item for item in findings.labels if item.positive and item.finding]
+    mapped = [item for item in found or findings.labels if item.name in maps]
+    chosen = max(mapped, key=lambda item: (item.finding, item.score), default=None)
+    return None if chosen is None else maps[chosen.name]
 
 
 def _tinted(view: View, shown: InfluenceMap) -> Pixels:
-    """The picture with what raised the score in cividis' yellow, and a contour at half of the largest influence."""
+    """The picture with what raised the score in cividis' yellow."""
     raised = resample(shown.values, shown.grid, view.grid, interpolation="linear")[0].clip(0.0, None)
     largest = float(raised.max())
     if largest <= 0.0:
@@ -199,69 +212,102 @@ def _tinted(view: View, shown: InfluenceMap) -> Pixels:
     return np.asarray(np.rint(view.pixels * (1.0 - weight) + heat * weight), dtype=np.uint8)
 
 
-def _outlines(canvas: Pixels, findings: Segmentation, box: Box) -> None:
+def _outlines(canvas: Pixels, findings: Segmentation, view: View, box: Box) -> None:
+    """Every region's outline, then their numbers on top of all of them."""
+    tags: list[tuple[int, Box, Colour]] = []
     for index, (region, mask) in enumerate(zip(findings.regions, findings.masks, strict=True)):
         if not region.positive:
             continue
-        grown = cv2.resize(mask[0].astype(np.uint8), (box.width, box.height), interpolation=cv2.INTER_NEAREST_EXACT)
-        contours, _ = cv2.findContours(grown, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(box.left, box.top))
+        drawn = resample(mask.astype(np.uint8), findings.grid, view.grid, interpolation="nearest")[0]
+        contours, _ = cv2.findContours(_covered(drawn, box), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         colour = REGION_COLOURS[index % len(REGION_COLOURS)]
-        cv2.drawContours(canvas, contours, -1, colour, 2, cv2.LINE_AA)
-        largest = max(contours, key=cv2.contourArea)
-        x, y, _, _ = cv2.boundingRect(largest)
-        tag = Box(left=min(x, box.left + box.width - 40), top=max(y - 22, box.top), width=200, height=20)
-        write(canvas, f"{index + 1}", tag, scale=0.6, colour=colour, bold=True)
+        cv2.drawContours(canvas, contours, -1, BLACK, 4, cv2.LINE_AA, offset=(box.left, box.top))
+        cv2.drawContours(canvas, contours, -1, colour, 2, cv2.LINE_AA, offset=(box.left, box.top))
+        x, y, _, _ = cv2.boundingRect(max(contours, key=cv2.contourArea))
+        left, top = min(box.left + x, box.left + box.width - 32), max(box.top + y - 24, box.top)
+        tags.append((index + 1, Box(left=left, top=top, width=64, height=20), colour))
+    for number, tag, colour in tags:
+        write(canvas, f"{number}", tag, scale=0.65, colour=colour, bold=True, outlined=True)
+
+
+def _covered(mask: Pixels, box: Box) -> Pixels:
+    """The pixels of the box that a mask touches; a single pixel of a large picture is not lost."""
+    touched: Pixels = cv2.resize(mask, (box.width, box.height), interpolation=cv2.INTER_NEAREST_EXACT)
+    y, x = np.nonzero(mask)
+    touched[y * box.height // mask.shape[0], x * box.width // mask.shape[1]] = 1
+    return touched
 
 
 def _scale_bar(canvas: Pixels, view: View, box: Box, panel: Box) -> None:
-    """A bar of a round length, where the distance between pixels is known."""
+    """A bar of a round length, where the distance between pixels is known; words where there is none."""
     spacing = view.grid.pixel_spacing_mm
-    note = Box(left=panel.left, top=panel.top + panel.height + 4, width=panel.width, height=24)
+    mm_per_pixel = 0.0 if spacing is None else spacing[1] * view.pixels.shape[1] / box.width
+    fitting = [n for n in ROUND_MM if spacing is not None and 1.0 <= n / mm_per_pixel <= box.width / 3]
     if spacing is None:
-        write(canvas, "No scale: the file does not give the size of a pixel.", note, scale=0.5, colour=PALE)
-        return
-    mm_per_pixel = spacing[1] * view.pixels.shape[1] / box.width
-    length_mm = max((n for n in (1, 2, 5, 10, 20, 50, 100, 200) if n / mm_per_pixel <= box.width / 3), default=None)
-    if length_mm is None:
-        return
-    pixels = round(length_mm / mm_per_pixel)
-    left, top = box.left + 12, box.top + box.height - 14
-    cv2.rectangle(canvas, (left - 1, top - 1), (left + pixels + 1, top + 5), BLACK, -1)
-    cv2.rectangle(canvas, (left, top), (left + pixels, top + 4), WHITE, -1)
-    where = "at the detector" if view.grid.space == "detector" else "in the patient"
-    write(canvas, f"Bar: {length_mm} mm {where}", note, scale=0.5, colour=PALE)
+        words = "No scale: the file does not give the size of a pixel."
+    elif not fitting:
+        words = "No scale: the picture is too small to draw a bar."
+    else:
+        pixels = round(fitting[-1] / mm_per_pixel)
+        bar = Box(left=box.left + 12, top=box.top + box.height - 14, width=pixels, height=5)
+        fill(canvas, Box(left=bar.left - 1, top=bar.top - 1, width=bar.width + 2, height=bar.height + 2), BLACK)
+        fill(canvas, bar, WHITE)
+        where = "at the detector" if view.grid.space == "detector" else "in the patient"
+        words = f"Bar: {fitting[-1]:g} mm {where}"
+    note = Box(left=panel.left, top=panel.top + panel.height + 4, width=panel.width, height=24)
+    write(canvas, words, note, scale=0.5, colour=PALE)
+
+
+def _reasons(canvas: Pixels, result: ResultReport) -> None:
+    """Why there is no finding to show, in the place where it would be."""
+    reasons = result.refusals or ((result.failure,) if result.failure else ())
+    panel, room = PANELS[1], PANELS[1].height // LINE
+    lines: list[tuple[str, Colour]] = []
+    for reason in reasons:
+        said = ((f"{reason.code}: {reason.words}", WHITE), (reason.detail, PALE), (reason.action, YELLOW))
+        lines += [(line, colour) for text, colour in said for line in wrap(text, panel.width, scale=0.6)]
+    if len(lines) > room:
+        lines = [*lines[: room - 1], ("More stands in report.json.", PALE)]
+    for index, (line, colour) in enumerate(lines):
+        below = Box(left=panel.left, top=panel.top + index * LINE, width=panel.width, height=LINE)
+        write(canvas, line, below, colour=colour)
 
 
 def _lines(canvas: Pixels, result: ResultReport) -> None:
-    """Each label with its score and threshold; or each reason with what to do."""
+    """Each label with its score and threshold, what was found first; then what must be said beside it."""
     room = LINES.height // LINE
-    lines = _label_lines(result, room) if result.findings else _reason_lines(result)
-    for index, line in enumerate(lines[:room]):
+    lines, last = _label_lines(result)
+    last += [f"Warning {item.code}: {item.words}" for item in result.warnings]
+    kept = max(2, room - len(last))
+    if len(lines) > kept:
+        lines = [*lines[: kept - 1], f"and {len(lines) - kept + 1} more: see report.json"]
+    left = room - len(lines)
+    if len(last) > left:
+        last = [*last[: left - 1], f"and {len(last) - left + 1} more warnings: see report.json"]
+    for index, line in enumerate(lines + last):
         write(canvas, line, Box(left=LINES.left, top=LINES.top + index * LINE, width=LINES.width, height=LINE))
 
 
-def _label_lines(result: ResultReport, room: int) -> list[str]:
+def _label_lines(result: ResultReport) -> tuple[list[str], list[str]]:
+    """A line for each label, and what all scores have in common."""
     found = result.findings
     if found is None:
-        return []
+        return [], []
     if found.kind == "segmentation":
-        lines = [f"{index + 1}  {_region_line(region)}" for index, region in enumerate(found.regions)]
-        last = []
-    else:
-        ranked = sorted(found.labels, key=lambda item: (not (item.positive and item.finding), -item.score))
-        lines = [_score_line(item) for item in ranked]
-        last = [UNCALIBRATED]
-    last += [f"Warning {item.code}: {item.words}" for item in result.warnings]
-    kept = max(1, room - len(last))
-    more = [f"and {len(lines) - kept + 1} more: see report.json"] if len(lines) > kept else []
-    return lines[: kept - len(more)] + more + last
+        numbered = sorted(enumerate(found.regions, start=1), key=lambda pair: not pair[1].positive)
+        return [f"{number}  {_region_line(region)}" for number, region in numbered], []
+    ranked = sorted(found.labels, key=lambda item: (not (item.positive and item.finding), -item.score))
+    return [_score_line(item) for item in ranked], [UNCALIBRATED]
 
 
 def _score_line(item: LabelScore) -> str:
-    if item.threshold is None:
-        return f"{item.title}: score {item.score:.2f}{', the highest' if item.positive else ''}"
-    side = "reaches" if item.score >= item.threshold else "below"
-    return f"{item.title}: score {item.score:.2f}, {side} the threshold {item.threshold:.2f}"
+    score, limit = item.score, item.threshold
+    if limit is None:
+        return f"{item.title}: score {score:.2f}{', said to be there' if item.positive else ''}"
+    digits = next((n for n in (2, 3, 4, 5) if f"{score:.{n}f}" != f"{limit:.{n}f}"), 2)
+    reaches = np.float32(score) >= np.float32(limit)
+    side = "reaches" if reaches else "the highest, though below" if item.positive else "below"
+    return f"{item.title}: score {score:.{digits}f}, {side} the threshold {limit:.{digits}f}"
 
 
 def _region_line(region: Region) -> str:
@@ -271,22 +317,16 @@ def _region_line(region: Region) -> str:
     return f"{region.title}: {region.pixels} pixels, {area}"
 
 
-def _reason_lines(result: ResultReport) -> list[str]:
-    reasons = result.refusals or ((result.failure,) if result.failure else ())
-    return [
-        line
-        for reason in reasons
-        for line in wrap(f"{reason.code}: {reason.words} {reason.detail} {reason.action}", LINES.width, scale=0.6)
-    ]
-
-
 def _foot(canvas: Pixels, result: ResultReport) -> None:
-    fill(canvas, Box(left=0, top=FOOT.top - 8, width=WIDTH, height=HEIGHT - FOOT.top + 8), DARK)
-    half = FOOT.height // 2
-    write(canvas, DISCLAIMER, Box(left=16, top=FOOT.top, width=FOOT.width, height=half), scale=0.55, colour=YELLOW)
+    """What it is for, and what made it."""
+    lines = [(DISCLAIMER, 0.55, YELLOW)]
+    if result.pack:
+        lines.append((result.pack.intended_use, 0.5, PALE_YELLOW))
     if result.pack and result.engine:
         pack, engine = result.pack, result.engine
         ran = f"{engine.precision} on {engine.name} {engine.version}"
-        made = f"{pack.title} {pack.version}, {ran}, pack {pack.sha256[:12]}"
-        below = Box(left=16, top=FOOT.top + half, width=FOOT.width, height=half)
-        write(canvas, made, below, scale=0.45, colour=PALE)
+        lines.append((f"{pack.title} {pack.version}, {ran}, pack {pack.sha256[:12]}", 0.45, PALE))
+    height = FOOT.height // 3
+    for index, (text, scale, colour) in enumerate(lines):
+        below = Box(left=FOOT.left, top=FOOT.top + index * height, width=FOOT.width, height=height)
+        write(canvas, text, below, scale=scale, colour=colour)

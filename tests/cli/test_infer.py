@@ -16,11 +16,13 @@ from pathlib import Path
 import cv2
 import jsonschema
 import numpy as np
+import onnx
+import onnx.numpy_helper
 import pydicom
 import pytest
 
 from edge.pack.manifest import Accepts
-from edge.testing import tiny_input, tiny_manifest, write_tiny_pack
+from edge.testing import tiny_input, tiny_manifest, tiny_model, write_tiny_pack
 from tests.conftest import ROOT, Edgerun, without_run
 
 SCHEMA = ROOT / "edge" / "write" / "report.schema.json"
@@ -32,6 +34,14 @@ def picture(path: Path, level: int = 200) -> Path:
     pixels[0, 0] = 0
     cv2.imwrite(str(path), pixels)
     return path
+
+
+def model_of_nan() -> bytes:
+    """The tiny model with a gain that is no number."""
+    model = onnx.load_from_string(tiny_model())
+    gain = next(tensor for tensor in model.graph.initializer if tensor.name == "gain")
+    gain.CopyFrom(onnx.numpy_helper.from_array(np.array(np.nan, dtype=np.float32), "gain"))
+    return bytes(model.SerializeToString())
 
 
 def changed(source: Path, target: Path, **elements: object) -> Path:
@@ -225,11 +235,8 @@ class TestFailures:
         assert "did you mean 'onnxruntime'?" in ran.err
 
     def test_a_model_that_gives_no_number(self, edgerun: Edgerun, tmp_path: Path) -> None:
-        nan = tiny_input(steps=[{"step": "resize", "height": 4, "width": 4, "interpolation": "area"},
-                                {"step": "normalise", "mean": [1e38], "std": [1e-12]}])  # fmt: skip
-        pack = write_tiny_pack(tmp_path / "pack", tiny_manifest(inputs=(nan,)))
-        with pytest.warns(RuntimeWarning, match="overflow"):
-            ran = edgerun("infer", picture(tmp_path / "a.png"), "--pack", pack, "--json", "--out", tmp_path / "out")
+        pack = write_tiny_pack(tmp_path / "pack", model=model_of_nan())
+        ran = edgerun("infer", picture(tmp_path / "a.png"), "--pack", pack, "--json", "--out", tmp_path / "out")
         assert ran.code == 5
         assert ran.reports[0]["results"][0]["failure"]["code"] == "E503"
 
@@ -273,6 +280,15 @@ class TestFolders:
         paths = [report["results"][0]["scan"]["sources"][0]["path"] for report in ran.reports]
         assert ran.code == 0
         assert paths == sorted(str(path) for path in examples.glob("*.dcm"))
+
+    def test_a_folder_with_its_own_results_in_it_gives_the_same_again(
+        self, edgerun: Edgerun, radiograph: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "a.dcm").write_bytes(radiograph.read_bytes())
+        first = edgerun("infer", tmp_path, "--json", "--out", tmp_path / "edgerun-results")
+        again = edgerun("infer", tmp_path, "--json", "--out", tmp_path / "edgerun-results")
+        assert first.code == again.code == 0
+        assert first.reports == again.reports
 
     def test_a_study_keeps_what_was_left_out_of_it(self, edgerun: Edgerun, radiograph: Path, tmp_path: Path) -> None:
         folder = tmp_path / "in"

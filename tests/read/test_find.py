@@ -164,3 +164,11 @@ def test_one_missing_path_among_several_is_listed(tmp_path: Path) -> None:
     found, left_out = find_files([touch(tmp_path / "a"), tmp_path / "b"])
     assert names(found, tmp_path) == ["a"]
     assert [(out.paths, out.reason) for out in left_out] == [((str(tmp_path / "b"),), NOTHING_THERE)]
+
+
+def test_results_of_an_earlier_run_are_no_scans(tmp_path: Path) -> None:
+    touch(tmp_path / "scan.png")
+    touch(tmp_path / "edgerun-results" / "0123456789abcdef-chest-pneumonia" / "overlay.png")
+    touch(tmp_path / "edgerun-results" / "0123456789abcdef-chest-pneumonia" / "report.json")
+    touch(tmp_path / "0123456789abcdef-not-a-result" / "scan.png")
+    assert names(find_files(tmp_path)[0], tmp_path) == ["0123456789abcdef-not-a-result/scan.png", "scan.png"]

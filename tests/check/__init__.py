@@ -1,0 +1,1 @@
+"""Tests of the checks that refuse a scan or warn of it."""

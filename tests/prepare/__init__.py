@@ -1,0 +1,1 @@
+"""Tests of the way from a scan to what the model is fed."""
