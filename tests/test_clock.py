@@ -50,10 +50,15 @@ def test_time_outside_every_stage_is_charged_to_none(wall: FakeTime) -> None:
 
 def test_a_stage_that_fails_is_charged_and_left(wall: FakeTime) -> None:
     clock = Clock()
-    with clock("outer"):
-        with pytest.raises(ValueError, match="broken"), clock("inner"):
+
+    def fail() -> None:
+        with clock("inner"):
             wall.now += 1.0
             raise ValueError("broken")
+
+    with clock("outer"):
+        with pytest.raises(ValueError, match="broken"):
+            fail()
         wall.now += 2.0
     assert clock.seconds == {"outer": 2.0, "inner": 1.0}
 

@@ -19,9 +19,9 @@ from edge.testing import phantom
 Array = NDArray[Any]
 
 TURNS = [
-    Turn(axes=(a, b, c), flips=flips)
+    Turn(axes=(a, b, c), flips=(flip_a, flip_b, flip_c))
     for a, b, c in itertools.permutations(range(3))
-    for flips in itertools.product((False, True), repeat=3)
+    for flip_a, flip_b, flip_c in itertools.product((False, True), repeat=3)
 ]
 AXIAL = np.array([[0, 0, 0.7, -50.0], [0, 0.5, 0, 20.0], [2.5, 0, 0, -7.0], [0, 0, 0, 1]])
 PHANTOM = phantom((4, 5, 6))
@@ -42,7 +42,7 @@ def rotation(z: float, y: float, x: float) -> Array:
     return matrix
 
 
-def place_of(grid: Grid, index: Sequence[float]) -> Array:
+def place_of(grid: Grid, index: Sequence[float] | Array) -> Array:
     """Where a voxel's centre lies in space."""
     return (grid.matrix @ [*index, 1.0])[:3]
 
@@ -244,7 +244,7 @@ def test_an_area_beyond_nan_is_told_from_values() -> None:
 # Maps between grids --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("one", "other"), itertools.permutations(("patient", "detector", "pixel"), 2))
+@pytest.mark.parametrize(("one", "other"), list(itertools.permutations(("patient", "detector", "pixel"), 2)))
 def test_grids_in_different_spaces_have_no_map(one: Any, other: Any) -> None:
     with pytest.raises(ValueError, match=f"{other} space to one in {one} space"):
         index_map(Grid.of((1, 2, 2), np.eye(4), one), Grid.of((1, 2, 2), np.eye(4), other))
@@ -253,7 +253,7 @@ def test_grids_in_different_spaces_have_no_map(one: Any, other: Any) -> None:
 def test_a_singular_grid_is_an_error_and_not_a_result() -> None:
     flat = np.eye(4)
     flat[2, 2] = 0.0
-    with pytest.raises(ValueError, match="[Ss]ingular"):
+    with pytest.raises(ValueError, match="Singular"):
         resample(PHANTOM, Grid.of((4, 5, 6), flat, "patient"), axial_grid())
 
 

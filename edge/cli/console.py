@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,7 +80,7 @@ class Console:
             _say("")
         self._total = studies
         for out in left_out[:MOST_LEFT_OUT]:
-            _say(f"{'left out':12}  {out.paths[0]}: {out.reason.code}: {out.reason.words}")
+            _say(f"{'left out':12}  {_short(out.paths[0])}: {out.reason.code}: {out.reason.words}")
         if len(left_out) > MOST_LEFT_OUT:
             _say(f"{'left out':12}  {len(left_out) - MOST_LEFT_OUT} more files that are no scans")
         if studies > 1 and sys.stderr.isatty():
@@ -123,13 +124,19 @@ def _say(line: str) -> None:
 
 def _say_left_out(out: LeftOutReport) -> None:
     more = f" and {len(out.paths) - 1} more" if len(out.paths) > 1 else ""
-    _say(f"{'left out':12}  {out.paths[0]}{more}: {out.reason.code}: {out.reason.words}")
+    _say(f"{'left out':12}  {_short(out.paths[0])}{more}: {out.reason.code}: {out.reason.words}")
 
 
 def _path(result: ResultReport) -> str:
     sources = result.scan.sources
     more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
-    return f"{sources[0].path}{more}" if sources else "(no file)"
+    return f"{_short(sources[0].path)}{more}" if sources else "(no file)"
+
+
+def _short(path: str) -> str:
+    """The path as seen from where the command was called, if it lies below."""
+    here = f"{Path.cwd()}{os.sep}"
+    return path.removeprefix(here)
 
 
 def _said(result: ResultReport) -> list[str]:

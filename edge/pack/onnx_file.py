@@ -18,6 +18,7 @@ NEWEST_OPSET = 20
 NEWEST_IR = 10
 OLDEST_OPSET = 7
 DEEPEST = 32
+"""Messages of protobuf within each other; a graph in a graph takes three."""
 
 PLAIN_DOMAINS = ("", "ai.onnx")
 
@@ -117,7 +118,7 @@ class _Walk:
 
     def message(self, kind: str, data: memoryview, depth: int) -> None:
         if depth > DEEPEST:
-            self._refuse(f"graphs are nested more than {DEEPEST} deep")
+            self._refuse("graphs are nested too deeply")
             return
         for field, value in _fields(data):
             child = _CHILDREN[kind].get(field)
