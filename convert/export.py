@@ -116,7 +116,8 @@ def _convert(
         )
     if program is None:
         raise ValueError("the exporter returned no program")
-    return program.model_proto
+    proto: onnx.ModelProto = program.model_proto
+    return proto
 
 
 def _strip(proto: onnx.ModelProto) -> None:

@@ -39,7 +39,7 @@ OWNERS = {
     "onnxruntime": {"edge/engines/onnxruntime.py"},
     "nibabel": {"edge/read/nifti.py"},
     "onnx": {"edge/testing.py"},
-    "typer": {"edge/cli/__init__.py", "edge/cli/infer.py", "edge/cli/pack.py", "edge/cli/console.py"},
+    "typer": {"edge/cli/app.py", "edge/cli/infer.py", "edge/cli/pack.py", "edge/cli/console.py"},
 }
 
 

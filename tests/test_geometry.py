@@ -44,7 +44,7 @@ def rotation(z: float, y: float, x: float) -> Array:
 
 def place_of(grid: Grid, index: Sequence[float] | Array) -> Array:
     """Where a voxel's centre lies in space."""
-    return (grid.matrix @ [*index, 1.0])[:3]
+    return np.asarray((grid.matrix @ [*index, 1.0])[:3])
 
 
 def slow_sample(voxels: Array, source: Grid, target: Grid, *, linear: bool, fill: float) -> Array:

@@ -12,10 +12,14 @@ import pytest
 from edge.errors import PackError
 from edge.pack.manifest import parse_manifest
 from edge.pack.store import EMBEDDED, MANIFEST
+from edge.pipeline import Request, run
 from edge.prepare import STEPS, bind_steps
 from edge.schemas import HERE, PUBLISHED, generate, to_text, write_schemas
-from edge.testing import golden_case, tiny_manifest, tiny_segmentation
+from edge.testing import golden_case, tiny_manifest, tiny_segmentation, write_tiny_pack
 from edge.typed import dump
+from edge.write import REPORT
+from tests.pack.test_archive import zipped
+from tests.pack.test_check import picture
 from tests.pack.test_manifest import BAD_FILES, STEPS_GONE_WRONG, TOO_WRONG, changed
 
 VALIDATOR = jsonschema.Draft202012Validator(generate("pack/manifest.schema.json"))
@@ -116,3 +120,18 @@ def test_every_step_is_described_once_and_in_words() -> None:
     described = generate("pack/manifest.schema.json")["$defs"]["Input"]["properties"]["steps"]["items"]["oneOf"]
     assert sorted(item["properties"]["step"]["const"] for item in described) == sorted(STEPS)
     assert all(item["description"] for item in described)
+
+
+def test_a_report_that_was_written_fits_its_schema_and_one_that_was_changed_does_not(tmp_path: Path) -> None:
+    (tmp_path / "case.png").write_bytes(picture())
+    pack = zipped(write_tiny_pack(tmp_path / "tiny"))
+    (study,) = run(Request(paths=(tmp_path / "case.png",), out=tmp_path / "out", pack=str(pack)))
+    report = json.loads((tmp_path / "out" / study.folder / REPORT).read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(generate("write/report.schema.json"))
+    validator.validate(report)
+    assert report["state"] == "finding"
+    wrong: list[dict[str, object]] = [{"state": "healthy"}, {"format_version": 2}, {"results": {}}, {"more": 1}]
+    for spoiled in wrong:
+        assert not validator.is_valid({**report, **spoiled})
+    del report["results"][0]["findings"]["kind"]
+    assert not validator.is_valid(report)

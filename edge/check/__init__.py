@@ -60,13 +60,13 @@ def confirm(acquisition: Acquisition, confirmed: Mapping[str, str]) -> Acquisiti
     Raises
     ------
     UsageError
-        A name or an age makes no sense.
+        A name, a word or an age makes no sense.
     """
     values: dict[str, str | float] = {}
     for name, text in confirmed.items():
         if name not in CONFIRMABLE:
             raise UsageError(f"Confirming {name!r}: expected one of {', '.join(CONFIRMABLE)}.")
-        values[name.replace("-", "_")] = _age(text) if name == "age-years" else text.upper()
+        values[name.replace("-", "_")] = _age(text) if name == "age-years" else _word(name, text)
     unknown = {field.name for field in fields(acquisition) if getattr(acquisition, field.name) is None}
     return replace(acquisition, **{name: value for name, value in values.items() if name in unknown})  # type: ignore[arg-type]
 
@@ -74,6 +74,12 @@ def confirm(acquisition: Acquisition, confirmed: Mapping[str, str]) -> Acquisiti
 def stack_of(pictures: int) -> tuple[Stack, ...]:
     """Return what a series with so many pictures may turn out to be."""
     return ("picture",) if pictures == 1 else ("volume", "frames")
+
+
+def _word(name: str, text: str) -> str:
+    if not text.strip():
+        raise UsageError(f"Confirming {name}: found nothing, expected a word of the DICOM standard.")
+    return text.strip().upper()
 
 
 def _age(text: str) -> float:

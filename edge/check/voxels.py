@@ -26,7 +26,8 @@ def size(scan: Scan, accepts: Accepts) -> Notice | None:
 
 
 def blank(scan: Scan, accepts: Accepts) -> Notice | None:  # noqa: ARG001 - every check is given both
-    """Refuse a scan without any contrast."""
-    if scan.voxels.min() != scan.voxels.max():
+    """Refuse a scan without any contrast, be it of one colour."""
+    least, greatest = scan.voxels.min(axis=(0, 1, 2)), scan.voxels.max(axis=(0, 1, 2))
+    if (least != greatest).any():
         return None
-    return Notice(reason=BLANK, severity="refuse", detail=f"Every value is {scan.voxels.flat[0]}.")
+    return Notice(reason=BLANK, severity="refuse", detail=f"Every value is {least}.")

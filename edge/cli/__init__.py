@@ -5,42 +5,18 @@ from __future__ import annotations
 import sys
 import traceback
 
-import typer
-
-from edge.cli import infer, pack
 from edge.errors import EdgerunError, ExitCode
-
-app = typer.Typer(
-    name="edgerun",
-    help="Run trained imaging models on scans, offline. Not a medical device; not for diagnosis.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("infer")(infer.infer)
-app.add_typer(pack.app, name="pack")
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from importlib import metadata
-
-        print(f"edgerun {metadata.version('edgerun')}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
-) -> None:
-    """Run trained imaging models on scans, offline. Not a medical device; not for diagnosis."""
 
 
 def main() -> None:
     """Run the command line and leave the process with an exit code of `edge.errors.ExitCode`."""
     try:
-        app()
+        if sys.argv[1:2] == ["infer"] and "--help" not in sys.argv:
+            _run_while_a_child_starts()
+        else:
+            from edge.cli.app import app
+
+            app()
     except EdgerunError as error:
         print(f"edgerun: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -54,3 +30,16 @@ def main() -> None:
         traceback.print_exc()
         print("edgerun: this is a bug in edgerun. Please report the lines above.", file=sys.stderr)
         sys.exit(ExitCode.BUG)
+
+
+def _run_while_a_child_starts() -> None:
+    """Start the process that will read before anything else: it imports what it needs while this one does, too."""
+    from edge.read.process import Child
+
+    child = Child.early()
+    try:
+        from edge.cli.app import app
+
+        app(obj=child)
+    finally:
+        child.kill()

@@ -13,6 +13,7 @@ OUT = Path("edgerun-results")
 
 
 def infer(
+    context: typer.Context,
     paths: list[Path] = typer.Argument(..., metavar="PATH", help="Scans: files, or folders of any depth."),
     pack: Optional[str] = typer.Option(None, help="Model pack: an installed one's name, or a folder or .edgepack."),
     out: Path = typer.Option(OUT, help="Each study gets a folder in it."),
@@ -24,9 +25,6 @@ def infer(
     ),
 ) -> None:
     """Examine scans with a model pack: a report and a picture for each study."""
-    from edge.read.process import Child
-
-    child = Child.early()  # it imports what it needs while we do
     from edge.cli.console import Console
     from edge.pipeline import Request, run
 
@@ -39,7 +37,7 @@ def infer(
         confirmed=_confirmed(confirm or []),
     )
     with Console(json=json, out=out) as console:
-        for report in run(request, console, child):
+        for report in run(request, console, context.obj):
             console.show(report)
     raise typer.Exit(console.tally.exit_code)
 

@@ -156,7 +156,7 @@ def find_pack(name: str) -> Pack:
         ``P400`` with the names that there are, or as `open_pack`.
     """
     path = Path(name)
-    if "/" in name or os.sep in name or path.suffix or name in (".", ".."):
+    if len(path.parts) > 1 or path.suffix or name in (".", ".."):
         return open_pack(path)
     installed = installed_paths()
     for place in installed:

@@ -76,9 +76,14 @@ def letterbox(image: Image, *, height: Size, width: Size, interpolation: Kind, f
 
 
 def _resize(voxels: NDArray[Any], height: int, width: int, kind: Kind) -> NDArray[np.float32]:
-    slices = [
-        cv2.resize(np.ascontiguousarray(part, dtype=np.float32), (width, height), interpolation=_KINDS[kind])
-        for part in voxels
-    ]
+    slices = [_resize_slice(np.ascontiguousarray(part, dtype=np.float32), height, width, kind) for part in voxels]
     stacked = np.asarray(slices, dtype=np.float32)
     return stacked.reshape(len(slices), height, width, *voxels.shape[3:])
+
+
+def _resize_slice(pixels: NDArray[np.float32], height: int, width: int, kind: Kind) -> NDArray[np.float32]:
+    if kind == "area":
+        # Where one side shrinks while the other grows, OpenCV's area neither averages nor keeps pixels in their place.
+        less = (min(width, pixels.shape[1]), min(height, pixels.shape[0]))
+        pixels = np.asarray(cv2.resize(pixels, less, interpolation=cv2.INTER_AREA), dtype=np.float32)
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=_KINDS[kind]), dtype=np.float32)

@@ -77,7 +77,8 @@ def write(
     """
     thickness = 2 if bold else 1
     drawn = drawable(text)
-    while scale > SMALLEST and _width(drawn, scale, thickness) > box.width:
+    smallest = max(SMALLEST, 0.6 * scale)
+    while scale > smallest and _width(drawn, scale, thickness) > box.width:
         scale -= 0.05
     if _width(drawn, scale, thickness) > box.width:
         beyond = bisect.bisect_right(
@@ -92,8 +93,11 @@ def write(
     cv2.putText(canvas, drawn, (left, bottom), FONT, scale, colour, thickness, cv2.LINE_AA)
 
 
-def wrap(text: str, width: int, *, scale: float) -> list[str]:
-    """Return the lines into which `text` breaks at spaces so that each is at most `width` pixels long."""
+def wrap(text: str, width: int, *, scale: float, most: int) -> list[str]:
+    """Return the lines into which `text` breaks at spaces so that each is at most `width` pixels long.
+
+    A longer word stands alone. What is more than `most` lines becomes dots.
+    """
     lines: list[str] = []
     for word in drawable(text).split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -101,7 +105,7 @@ def wrap(text: str, width: int, *, scale: float) -> list[str]:
             lines[-1] = longer
         else:
             lines.append(word)
-    return lines
+    return lines if len(lines) <= most else [*lines[: most - 1], f"{lines[most - 1]} ..."]
 
 
 def drawable(text: str) -> str:

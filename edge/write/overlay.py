@@ -110,7 +110,7 @@ def _headline(result: ResultReport) -> str:
     found = result.findings
     if found is None:
         reasons = result.refusals or ((result.failure,) if result.failure else ())
-        return "".join(f"  {reason.code}" for reason in reasons[:1])
+        return "".join(f": {reason.code}" for reason in reasons[:1])
     said = found.labels if found.kind == "classification" else found.regions
     positive = [item for item in said if item.positive and item.finding]
     urgent = next((word for word in ("urgent", "soon") if any(item.urgency == word for item in positive)), None)
@@ -265,7 +265,7 @@ def _reasons(canvas: Pixels, result: ResultReport) -> None:
     lines: list[tuple[str, Colour]] = []
     for reason in reasons:
         said = ((f"{reason.code}: {reason.words}", WHITE), (reason.detail, PALE), (reason.action, YELLOW))
-        lines += [(line, colour) for text, colour in said for line in wrap(text, panel.width, scale=0.6)]
+        lines += [(line, colour) for text, colour in said for line in wrap(text, panel.width, scale=0.6, most=3)]
     if len(lines) > room:
         lines = [*lines[: room - 1], ("More stands in report.json.", PALE)]
     for index, (line, colour) in enumerate(lines):
@@ -295,7 +295,7 @@ def _label_lines(result: ResultReport) -> tuple[list[str], list[str]]:
         return [], []
     if found.kind == "segmentation":
         numbered = sorted(enumerate(found.regions, start=1), key=lambda pair: not pair[1].positive)
-        return [f"{number}  {_region_line(region)}" for number, region in numbered], []
+        return [f"{number}. {_region_line(region)}" for number, region in numbered], []
     ranked = sorted(found.labels, key=lambda item: (not (item.positive and item.finding), -item.score))
     return [_score_line(item) for item in ranked], [UNCALIBRATED]
 
@@ -313,8 +313,10 @@ def _score_line(item: LabelScore) -> str:
 def _region_line(region: Region) -> str:
     if not region.positive:
         return f"{region.title}: not found"
-    area = "area unknown (no pixel size)" if region.area_mm2 is None else f"{region.area_mm2:.0f} mm2"
-    return f"{region.title}: {region.pixels} pixels, {area}"
+    if region.area_mm2 is None:
+        return f"{region.title}: {region.pixels} pixels, area unknown (no pixel size)"
+    digits = 0 if region.area_mm2 >= 10.0 else 2
+    return f"{region.title}: {region.pixels} pixels, {region.area_mm2:.{digits}f} mm2"
 
 
 def _foot(canvas: Pixels, result: ResultReport) -> None:

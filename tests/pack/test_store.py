@@ -10,7 +10,7 @@ import pytest
 from edge.errors import PackError, UsageError
 from edge.models import Models, check_names
 from edge.pack import store
-from edge.pack.manifest import Model
+from edge.pack.manifest import ClassificationTask, Model
 from edge.pack.store import (
     AUTO,
     EMBEDDED,
@@ -254,8 +254,10 @@ def test_a_graph_may_give_more_than_the_manifest_asks_for(tmp_path: Path) -> Non
 
 
 def test_a_promised_map_must_be_an_output_of_the_graph(tmp_path: Path) -> None:
-    task = replace(tiny_manifest().task, map_output="cam")
-    pack = open_pack(write_tiny_pack(tmp_path / "tiny", tiny_manifest(task=task)))
+    task = tiny_manifest().task
+    assert isinstance(task, ClassificationTask)
+    manifest = tiny_manifest(task=replace(task, map_output="cam"))
+    pack = open_pack(write_tiny_pack(tmp_path / "tiny", manifest))
     check_names(pack, FakeEngine(dict, outputs=("scores", "cam")))
     with pytest.raises(PackError):
         check_names(pack, FakeEngine(dict))

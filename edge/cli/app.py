@@ -1,0 +1,33 @@
+"""The Typer application: which commands there are."""
+
+from __future__ import annotations
+
+import typer
+
+from edge.cli import infer, pack
+
+app = typer.Typer(
+    name="edgerun",
+    help="Run trained imaging models on scans, offline. Not a medical device; not for diagnosis.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("infer")(infer.infer)
+app.add_typer(pack.app, name="pack")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        print(f"edgerun {metadata.version('edgerun')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Run trained imaging models on scans, offline. Not a medical device; not for diagnosis."""

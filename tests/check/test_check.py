@@ -1,0 +1,238 @@
+"""Every check lets a fit scan pass and refuses or warns of an unfit one, with its stable code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge.check import CONFIRMABLE, HEADER_CHECKS, SCAN_CHECKS, check_header, check_scan, confirm, stack_of
+from edge.errors import UsageError
+from edge.pack.manifest import Accepts
+from edge.scan import Acquisition, Scan
+from edge.testing import phantom_scan
+
+FIT = Acquisition(
+    modality="DX", body_part="CHEST", view="AP", age_years=3.0, photometric="MONOCHROME2", image_type=("ORIGINAL",)
+)
+ACCEPTS = Accepts(
+    modality=("CR", "DX"),
+    body_part=("CHEST",),
+    view=("AP",),
+    stack="picture",
+    colour="grey",
+    age_years=(1.0, 5.0),
+    least_size=8,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfit:
+    """One thing that is wrong with an otherwise fit header."""
+
+    check: str
+    changes: dict[str, Any]
+    code: str
+    severity: str = "refuse"
+
+
+HEADERS = [
+    Unfit(check="modality", changes={"modality": "MR"}, code="C702"),
+    Unfit(check="modality", changes={"modality": None}, code="C703"),
+    Unfit(check="body-part", changes={"body_part": "HAND"}, code="C704"),
+    Unfit(check="body-part", changes={"body_part": None}, code="C705"),
+    Unfit(check="view", changes={"view": "LL"}, code="C706"),
+    Unfit(check="view", changes={"view": None}, code="C707"),
+    Unfit(check="age", changes={"age_years": 0.99}, code="C708"),
+    Unfit(check="age", changes={"age_years": 61.37}, code="C708"),
+    Unfit(check="age", changes={"age_years": None}, code="C709", severity="warn"),
+    Unfit(check="colour", changes={"photometric": "RGB"}, code="C710"),
+    Unfit(check="derived", changes={"image_type": ("DERIVED", "SECONDARY", "SECONDARY CAPTURE")}, code="C714"),
+]
+
+
+def scan_with(acquisition: Acquisition = FIT, shape: tuple[int, int, int] = (1, 8, 8)) -> Scan:
+    return phantom_scan(shape, acquisition=acquisition)
+
+
+def codes(acquisition: Acquisition, accepts: Accepts = ACCEPTS) -> list[str]:
+    return [notice.reason.code for notice in check_header(acquisition, accepts)]
+
+
+def scan_codes(scan: Scan, accepts: Accepts = ACCEPTS) -> list[str]:
+    return [notice.reason.code for notice in check_scan(scan, accepts)]
+
+
+def test_a_fit_scan_passes_every_check() -> None:
+    assert check_scan(scan_with(), ACCEPTS) == ()
+
+
+def test_every_row_of_the_table_of_header_checks_is_tested() -> None:
+    assert {case.check for case in HEADERS} == set(HEADER_CHECKS)
+
+
+@pytest.mark.parametrize("case", HEADERS, ids=lambda case: f"{case.check}-{case.code}-{case.changes}")
+def test_an_unfit_header_is_named_by_its_own_check_alone(case: Unfit) -> None:
+    unfit = replace(FIT, **case.changes)
+    for name, entry in HEADER_CHECKS.items():
+        notice = entry.load()(unfit, ACCEPTS)
+        assert (notice is not None) == (name == case.check)
+        if notice is not None:
+            assert (notice.reason.code, notice.severity) == (case.code, case.severity)
+
+
+def test_what_a_pack_does_not_ask_for_is_not_checked() -> None:
+    anything = Accepts(stack="picture", colour="grey")
+    assert codes(Acquisition(photometric="MONOCHROME2"), anything) == []
+    assert codes(replace(FIT, age_years=99.0, view="LL", modality="MR"), anything) == []
+
+
+@pytest.mark.parametrize("age", [1.0, 5.0])
+def test_the_youngest_and_the_oldest_patient_are_included(age: float) -> None:
+    assert codes(replace(FIT, age_years=age)) == []
+
+
+@pytest.mark.parametrize("age", [0.37, 61.37])
+def test_a_refusal_for_the_age_does_not_tell_the_age(age: float) -> None:
+    (notice,) = check_header(replace(FIT, age_years=age), ACCEPTS)
+    assert "0.37" not in notice.detail
+    assert "61" not in notice.detail
+    assert notice.detail == f"Found a patient who is {'younger' if age < 1 else 'older'}, expected 1 to 5 years."
+
+
+def test_a_refusal_tells_what_was_found_and_what_was_expected() -> None:
+    (notice,) = check_header(replace(FIT, modality="MR"), ACCEPTS)
+    assert notice.detail == "Found 'MR', expected CR or DX."
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_both_kinds_of_grey_are_grey(photometric: str) -> None:
+    assert codes(replace(FIT, photometric=photometric)) == []
+    assert codes(replace(FIT, photometric=photometric), replace(ACCEPTS, colour="rgb")) == ["C710"]
+
+
+def test_a_colour_model_takes_colour() -> None:
+    assert codes(replace(FIT, photometric="RGB"), replace(ACCEPTS, colour="rgb")) == []
+
+
+@pytest.mark.parametrize("modality", ["OT", "SC"])
+def test_a_secondary_capture_is_refused_unless_the_pack_is_made_for_it(modality: str) -> None:
+    anything = Accepts(stack="picture", colour="grey")
+    assert codes(replace(FIT, modality=modality), anything) == ["C714"]
+    assert codes(replace(FIT, modality=modality), replace(anything, modality=(modality,))) == []
+
+
+def test_a_screenshot_that_calls_itself_a_radiograph_is_still_refused() -> None:
+    captured = replace(FIT, modality="DX", image_type=("DERIVED", "SECONDARY", "SECONDARY CAPTURE"))
+    assert codes(captured) == ["C714"]
+
+
+def test_a_processed_radiograph_is_no_secondary_capture() -> None:
+    assert codes(replace(FIT, image_type=("DERIVED", "PRIMARY", "POST_PROCESSED"))) == []
+    assert codes(replace(FIT, image_type=("DERIVED", "SECONDARY"))) == []
+
+
+def test_everything_that_is_wrong_is_said_in_the_order_of_the_table() -> None:
+    wrong = Acquisition(modality="MR", photometric="RGB")
+    assert codes(wrong) == ["C702", "C705", "C707", "C709", "C710"]
+
+
+# Scans ---------------------------------------------------------------------------------------------------
+
+SCANS = {
+    "stack": (scan_with(shape=(3, 8, 8)), "C711"),
+    "size": (scan_with(shape=(1, 8, 7)), "C715"),
+    "blank": (replace(scan_with(), voxels=np.full((1, 8, 8), 7, np.uint16)), "C712"),
+}
+
+
+def test_every_row_of_the_table_of_scan_checks_is_tested() -> None:
+    assert set(SCANS) == set(SCAN_CHECKS)
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_an_unfit_scan_is_refused_by_its_own_check_alone(name: str) -> None:
+    scan, code = SCANS[name]
+    (notice,) = check_scan(scan, ACCEPTS)
+    assert (notice.reason.code, notice.severity) == (code, "refuse")
+    assert SCAN_CHECKS[name].load()(scan, ACCEPTS) == notice
+
+
+def test_a_volume_model_refuses_a_picture() -> None:
+    assert scan_codes(scan_with(), replace(ACCEPTS, stack="volume")) == ["C711"]
+
+
+def test_the_shorter_side_counts() -> None:
+    assert scan_codes(scan_with(shape=(1, 7, 900))) == ["C715"]
+    assert scan_codes(scan_with(shape=(1, 8, 900))) == []
+
+
+def test_one_pixel_that_differs_is_not_blank() -> None:
+    voxels = np.zeros((1, 8, 8), np.uint8)
+    voxels[0, 7, 7] = 1
+    assert scan_codes(replace(scan_with(), voxels=voxels)) == []
+
+
+def test_a_blank_colour_picture_is_blank() -> None:
+    colour = replace(ACCEPTS, colour="rgb")
+    red = np.broadcast_to(np.array([200, 0, 7], np.uint8), (1, 8, 8, 3)).copy()
+    scan = replace(scan_with(replace(FIT, photometric="RGB")), voxels=red)
+    assert scan_codes(scan, colour) == ["C712"]
+    red[0, 3, 3, 1] = 1
+    assert scan_codes(scan, colour) == []
+
+
+def test_the_header_speaks_before_the_voxels() -> None:
+    assert scan_codes(scan_with(replace(FIT, view="LL"), (1, 4, 4))) == ["C706", "C715"]
+
+
+@pytest.mark.parametrize(("pictures", "stacks"), [(1, ("picture",)), (2, ("volume", "frames"))])
+def test_a_series_may_turn_out_to_be(pictures: int, stacks: tuple[str, ...]) -> None:
+    assert stack_of(pictures) == stacks
+
+
+# What a person confirms ----------------------------------------------------------------------------------
+
+SAID = {"modality": "dx", "body-part": "chest", "view": "ap", "age-years": "3"}
+
+
+def test_a_person_can_confirm_everything_that_the_files_do_not_tell() -> None:
+    assert set(SAID) == set(CONFIRMABLE)
+    empty = Acquisition(photometric="MONOCHROME2")
+    assert confirm(empty, SAID) == Acquisition(
+        modality="DX", body_part="CHEST", view="AP", age_years=3.0, photometric="MONOCHROME2"
+    )
+    assert codes(confirm(empty, SAID)) == []
+
+
+def test_a_person_never_overrules_what_the_files_tell() -> None:
+    other = Acquisition(modality="MR", body_part="HAND", view="LL", age_years=60.0)
+    assert confirm(other, SAID) == other
+
+
+def test_confirming_nothing_changes_nothing() -> None:
+    assert confirm(FIT, {}) == FIT
+
+
+@pytest.mark.parametrize("name", ["photometric", "sex", "body_part", "colour", ""])
+def test_what_cannot_be_confirmed_is_a_mistake_of_the_caller(name: str) -> None:
+    with pytest.raises(UsageError, match="modality, body-part, view, age-years"):
+        confirm(Acquisition(), {name: "x"})
+
+
+@pytest.mark.parametrize("text", ["three", "-1", "150.5", "nan", "inf", ""])
+def test_an_impossible_age_is_a_mistake_of_the_caller(text: str) -> None:
+    with pytest.raises(UsageError, match="0 to 150"):
+        confirm(Acquisition(), {"age-years": text})
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_word_confirms_nothing(text: str) -> None:
+    with pytest.raises(UsageError, match="Confirming modality"):
+        confirm(Acquisition(), {"modality": text})
+
+
+def test_spaces_around_a_confirmed_word_do_not_matter() -> None:
+    assert confirm(Acquisition(), {"view": " ap "}).view == "AP"
