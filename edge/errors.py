@@ -10,8 +10,8 @@
         ├── EngineError       5   the engine cannot run the model
         └── OutputError       8   the result cannot be written
 
-A refusal is no error: it is a result (`edge.findings.Refusal`), and a run in which every scan was refused ends
-with 7. 6 stands for some of many failed, 130 for an interruption.
+A refusal is no error: it is a result (`edge.findings.Refusal`), and a run in which a scan was refused and none
+failed ends with 7. 6 stands for some of many failed, 130 for an interruption.
 """
 
 from __future__ import annotations

@@ -99,10 +99,11 @@ def run(request: Request, watcher: Watcher | None = None, child: Child | None = 
     with ScanReader(prefetch=PREFETCH, child=child) as reader, models:
         asked = reader.index(request.paths)
         with clock("open"):
-            models.warm_up()  # while the child reads the headers
-            warm_up_writers()
+            font = warm_up_writers()  # while the child reads the headers
+            models.warm_up()
         with clock("index"):
             found = asked.result(watcher.header if watcher else None)
+        font.join()
         studies = studies_in(found)
         if watcher is not None:
             watcher.found(len(studies), [out for out in found.left_out if not out.reason.grave])

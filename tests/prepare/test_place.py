@@ -43,6 +43,11 @@ def test_the_middle_square_gives_up_one_more_pixel_at_the_top_or_left() -> None:
     ]
 
 
+def test_of_a_tall_picture_too_the_first_row_is_given_up_first() -> None:
+    tall = picture(np.arange(10).reshape(5, 2))
+    assert apply(scan_of(tall), step("center_square")).voxels[0].tolist() == [[4, 5], [6, 7]]
+
+
 def test_cropping_and_padding_may_happen_at_once() -> None:
     image = apply(scan_of(COUNTING), step("center_crop_or_pad", height=2, width=7, fill=-1.0))
     assert image.voxels[0].tolist() == [[-1, 5, 6, 7, 8, 9, -1], [-1, 10, 11, 12, 13, 14, -1]]

@@ -111,7 +111,7 @@ def test_what_is_no_number_never_reaches_the_model(name: str, bad: float) -> Non
         np.errstate(invalid="ignore"),
     ):
         feed_of(scan_of(voxels, photometric="MONOCHROME1"), manifest_with(step(name)))
-    assert caught.value.reason.code == "R323"
+    assert caught.value.reason.code == "C717"
 
 
 def test_what_is_no_number_and_is_cut_away_does_no_harm() -> None:

@@ -96,6 +96,12 @@ def test_what_was_cropped_away_has_no_label() -> None:
     assert found.regions[0].pixels == 32 * 32
 
 
+def test_what_the_model_did_not_see_has_no_label_though_any_score_would_do() -> None:
+    manifest = manifest_with(step("center_square"), resize(16), threshold=0.0)
+    found = segmented(manifest, np.full((1, 16, 16), -9.0), phantom_scan((1, 64, 32)))
+    assert found.regions[0].pixels == 32 * 32
+
+
 def test_padding_adds_no_pixels_to_a_mask() -> None:
     scan = bright_square((32, 64), (0, 0, 31, 63))
     manifest = manifest_with(step("voi_window"), step("letterbox", height=16, width=16, interpolation="area"))

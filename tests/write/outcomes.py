@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from edge.engines import EngineFacts
@@ -27,8 +28,10 @@ from edge.reasons import DAMAGED, UNKNOWN_BODY_PART, WRONG_MODALITY, Reason
 from edge.results import Asked, examined, not_examined, not_read
 from edge.scan import Acquisition, Identity, LeftOut, Scan, Series
 from edge.testing import phantom_scan, tiny_manifest
-from edge.write import Outcome
-from edge.write.overlay import overlay
+from edge.write import Outcome, canvas
+from edge.write import overlay as overlay_module
+from edge.write.canvas import Box
+from edge.write.overlay import PANELS, overlay
 
 Array = NDArray[Any]
 Urgency = Literal["routine", "soon", "urgent"]
@@ -163,3 +166,23 @@ def picture_scan(voxels: Array, **changes: Any) -> Scan:
     acquisition = replace(scan.acquisition, photometric=photometric)
     placed = replace(scan, voxels=voxels[np.newaxis], grid=grid, value_range=whole, acquisition=acquisition)
     return replace(placed, **changes)
+
+
+def words_of(monkeypatch: pytest.MonkeyPatch, of: Outcome) -> list[str]:
+    """Every text that the overlay writes."""
+    said: list[str] = []
+    write = canvas.write
+
+    def listen(pixels: Any, text: str, box: Box, **how: Any) -> None:
+        said.append(text)
+        write(pixels, text, box, **how)
+
+    monkeypatch.setattr(overlay_module, "write", listen)
+    drawn(of)
+    return said
+
+
+def panel(picture: Array, index: int = 0) -> Array:
+    """One of the two panels."""
+    box = PANELS[index]
+    return np.asarray(picture[box.top : box.top + box.height, box.left : box.left + box.width])
