@@ -17,7 +17,7 @@ from edge.errors import PackError, ReadError
 from edge.geometry import Grid
 from edge.pack.manifest import Input, Manifest
 from edge.prepare.image import Image
-from edge.reasons import BAD_MANIFEST, MODEL_MISMATCH, UNSUPPORTED_INPUT, NOT_NUMBERS
+from edge.reasons import BAD_MANIFEST, MODEL_MISMATCH, NOT_NUMBERS, UNSUPPORTED_INPUT
 from edge.scan import Scan
 from edge.table import Entry, lookup
 from edge.typed import TypedError, bind
@@ -129,7 +129,5 @@ def _tensor(image: Image, item: Input) -> NDArray[np.float32]:
     if not finite.all():
         # A network may well turn them into ordinary scores: max(0, NaN) is 0 on some engines.
         count = int(finite.size - finite.sum())
-        raise ReadError(
-            f"Preparing the scan {item.name!r}: found {count} values that are no numbers.", NOT_NUMBERS
-        )
+        raise ReadError(f"Preparing the scan {item.name!r}: found {count} values that are no numbers.", NOT_NUMBERS)
     return tensor
