@@ -26,6 +26,8 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convert.metrics import area_under_roc
+
 NAME = "chest-pneumonia"
 LABELS = ("normal", "pneumonia")
 MEAN = 0.5638
@@ -164,31 +166,6 @@ def load_data(path: Path) -> dict[str, Split]:
     first = {image.tobytes(): index for index, image in reversed(list(enumerate(images)))}
     kept = sorted(set(first.values()) - {first.get(image.tobytes()) for image in splits["val"][0]})
     return {**splits, "train": (images[kept], labels[kept])}
-
-
-def auc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
-    """Area under the ROC curve, by the rank sum; ties count half.
-
-    Parameters
-    ----------
-    labels, scores : array_like
-        (N,) of 0 and 1, both present, and of figures that should be higher for 1.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-
-    Examples
-    --------
-    >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), auc([0, 1], [0.5, 0.5])
-    (0.75, 0.5)
-    """
-    positive = np.asarray(labels).astype(bool)
-    _, inverse, counts = np.unique(np.asarray(scores), return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    n, m = int(positive.sum()), int((~positive).sum())
-    return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m))
 
 
 def predict(model: ChestPneumonia, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -338,4 +315,4 @@ def train_to(data: Path, out: Path, progress: Progress) -> None:
     save(model, out)
     for name in ("val", "test"):
         images, labels = splits[name]
-        progress(f"{name} AUC {auc(labels, predict(model, images)):.4f} ({len(labels)} images)")
+        progress(f"{name} AUC {area_under_roc(labels == 1, predict(model, images)):.4f} ({len(labels)} images)")

@@ -12,17 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 from convert.assemble import sha256_of, write_pack
-from convert.evidence import (
-    METHOD,
+from convert.evidence import BOOTSTRAP, METHOD, scores_of
+from convert.export import export_onnx
+from convert.metrics import (
     Metric,
     area_under_roc,
     interval,
-    scores_of,
     sensitivity_at,
     specificity_at,
     threshold_for_sensitivity,
 )
-from convert.export import export_onnx
 from convert.radiograph import CREDIT, radiograph
 from convert.recipes.chest_pneumonia import INPUT, MEAN, NAME, OUTPUTS, SIZE, STD, build_model, load_data
 from edge.pack.manifest import (
@@ -195,7 +194,7 @@ def _evidence(labels: NDArray[np.bool_], scores: NDArray[np.float64], threshold:
             data=DATA.format(labels.size, "test"),
             metric=name,
             value=round(metric(labels, scores), 6),
-            interval=_rounded(interval(labels, scores, metric, seed=2026)),
+            interval=_rounded(interval(labels, scores, metric, seed=2026, count=BOOTSTRAP)),
             method=METHOD,
             n=counts[name],
         )
