@@ -39,8 +39,8 @@ class LabelledSet:
 def read_labels(table: Path, labels: Sequence[str]) -> LabelledSet:
     """Read a CSV file (RFC 4180, UTF-8) with a column ``path`` and one column of 0 and 1 for each label.
 
-    Paths are relative to the table. Columns called ``sex``, ``age_band``, ``site`` and ``device`` make subgroups; others
-    are passed over.
+    Paths are relative to the table. Columns called ``sex``, ``age_band``, ``site`` and ``device`` make subgroups;
+    others are passed over.
 
     Raises
     ------

@@ -8,7 +8,16 @@ import os
 import platform
 import sys
 
-PACKAGES = ("edgerun", "numpy", "pydicom", "imagecodecs", "nibabel", "opencv-python-headless", "onnxruntime")
+PACKAGES = (
+    "edgerun",
+    "numpy",
+    "pydicom",
+    "imagecodecs",
+    "nibabel",
+    "opencv-python-headless",
+    "onnxruntime",
+    "openvino",
+)
 """Distributions that a result can depend on."""
 
 

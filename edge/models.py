@@ -81,13 +81,19 @@ class Models:
             model, name = pack.choose_model(self._precision, engines)
             data, _ = pack.read_model(model)
             engine = open_engine(name, data, precision=model.precision, threads=usable_cores())
-            check_names(pack, engine)
+            try:
+                check_names(pack, engine)
+            except PackError:
+                engine.close()
+                raise
             self._opened[pack.sha256] = (model, engine)
         return self._opened[pack.sha256]
 
 
 def check_names(pack: Pack, engine: Engine) -> None:
     """Refuse a graph whose inputs and outputs are not those of the manifest, before any scan is read.
+
+    Inputs are compared by name and shape. A graph that leaves every axis free, or says nothing of them, takes any.
 
     Raises
     ------
@@ -102,3 +108,9 @@ def check_names(pack: Pack, engine: Engine) -> None:
         found = f"inputs {', '.join(sorted(found_in))}; outputs {', '.join(sorted(found_out))}"
         expected = f"inputs {', '.join(sorted(inputs))}; outputs {', '.join(sorted(promised))}"
         raise PackError(f"Opening {pack.manifest.name}: found {found}; expected {expected}.", MODEL_MISMATCH)
+    declared = {item.name: item for item in engine.inputs}
+    for item in pack.manifest.inputs:
+        spec, expected_shape = declared[item.tensor], (1, *item.shape)  # one scan at a time
+        if set(spec.shape) - {-1} and not spec.fits(expected_shape):
+            found = f"the input {item.tensor} of shape {spec.shape}; expected {expected_shape}, {item.axes}"
+            raise PackError(f"Opening {pack.manifest.name}: found {found}.", MODEL_MISMATCH)

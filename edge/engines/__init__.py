@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +14,9 @@ from edge.table import Entry, lookup
 
 ENGINES: Mapping[str, Entry] = {
     "onnxruntime": Entry("edge.engines.onnxruntime:OnnxRuntimeEngine", needs=("onnxruntime",)),
+    "openvino": Entry("edge.engines.openvino:OpenVinoEngine", needs=("openvino",), extra="openvino"),
 }
+"""The preferred one first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,19 @@ class TensorSpec:
     name: str
     dtype: str
     shape: tuple[int, ...]
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        """Return whether a tensor of this shape can be it.
+
+        Examples
+        --------
+        >>> spec = TensorSpec(name="image", dtype="float32", shape=(-1, 1, 28, 28))
+        >>> spec.fits((3, 1, 28, 28)), spec.fits((1, 3, 28, 28)), spec.fits((1, 28, 28))
+        (True, False, False)
+        """
+        return len(shape) == len(self.shape) and all(
+            own in (-1, size) for own, size in zip(self.shape, shape, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,7 +119,12 @@ def _in_text(path: str) -> str:
 
 def _is_result(path: Path) -> bool:
     """Whether this is the folder of a study's results, which often lies on the very stick that is examined again."""
-    return _RESULT_FOLDER.fullmatch(path.name) is not None and (path / "report.json").is_file()
+    if _RESULT_FOLDER.fullmatch(path.name) is None:
+        return False
+    try:
+        return (path / "report.json").is_file()
+    except OSError:  # it may not be looked into, which the walk will say
+        return False
 
 
 def _is_litter(name: str, beside: set[str]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from edge.read.contract import Header
-from edge.reasons import SAME_IMAGE_TWICE, TOO_LARGE, TWO_PATIENTS
+from edge.reasons import BAD_HEADER, SAME_IMAGE_TWICE, TOO_LARGE, TWO_PATIENTS
 from edge.scan import Acquisition, Found, Identity, LeftOut, Series, StudyIndex
 
 T = TypeVar("T")
@@ -91,15 +91,19 @@ def _study(key: str, headers: list[Header], limit_bytes: int) -> StudyIndex:
 
 
 def _without_copies(headers: list[Header]) -> tuple[list[Header], list[LeftOut]]:
-    """Each SOP Instance UID once, the first that was found, and the copies."""
-    kept: dict[str, Header] = {}
-    copies: list[LeftOut] = []
-    for header in headers:
-        first = kept.setdefault(header.sop_instance_uid or header.path, header)
-        if first is not header:
-            detail = f"Its SOP Instance UID (0008,0018) is that of {first.path!r}, which is used."
-            copies.append(LeftOut(paths=(header.path,), reason=SAME_IMAGE_TWICE, detail=detail))
-    return list(kept.values()), copies
+    """Each SOP Instance UID once, the first that was found, and the copies; none where they are no copies."""
+    kept: list[Header] = []
+    left_out: list[LeftOut] = []
+    for same in _bundles(headers, lambda header: header.sop_instance_uid or header.path).values():
+        first, *copies = same
+        if len({(header.order, header.pictures) for header in same if header.series == first.series}) > 1:
+            detail = "Different images of a series carry the same SOP Instance UID (0008,0018), which must be unique."
+            left_out.append(LeftOut(paths=tuple(header.path for header in same), reason=BAD_HEADER, detail=detail))
+            continue
+        kept.append(first)
+        detail = f"Its SOP Instance UID (0008,0018) is that of {first.path!r}, which is used."
+        left_out += (LeftOut(paths=(copy.path,), reason=SAME_IMAGE_TWICE, detail=detail) for copy in copies)
+    return kept, left_out
 
 
 def _series(headers: list[Header]) -> Series:
@@ -107,21 +111,26 @@ def _series(headers: list[Header]) -> Series:
     return Series(
         format=ordered[0].format,
         paths=tuple(header.path for header in ordered),
-        identity=_agreed([header.identity for header in ordered]),
-        acquisition=_agreed([header.acquisition for header in ordered]),
+        identity=agreed([header.identity for header in ordered]),
+        acquisition=agreed([header.acquisition for header in ordered]),
         pictures=sum(header.pictures for header in ordered),
         bytes=sum(header.bytes for header in ordered),
     )
 
 
-def _agreed(records: list[Record]) -> Record:
-    """The values that all records share; where they differ, the field's default, which says nothing."""
+def agreed(records: Sequence[Record]) -> Record:
+    """Return the values that all records share; where they differ, the field's default, which says nothing.
+
+    One lossy image makes a series lossy: PS3.3 C.7.6.1.1.5.
+    """
     first = records[0]
     shared: dict[str, Any] = {
         field.name: getattr(first, field.name)
         for field in fields(first)
         if all(getattr(record, field.name) == getattr(first, field.name) for record in records)
     }
+    if any(getattr(record, "lossy", None) for record in records):
+        shared["lossy"] = True
     return type(first)(**shared)
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from edge.errors import ReadError
 from edge.geometry import Grid
 from edge.read.contract import Header, Progress
+from edge.read.finite import finite_words
 from edge.reasons import (
     BAD_HEADER,
     DAMAGED,
@@ -268,6 +269,8 @@ def _matrix(header: Any, shape: tuple[int, int, int]) -> tuple[Matrix, tuple[str
     chosen = sform if sform is not None else qform
     if chosen is None:
         raise ReadError("Neither its sform nor its qform is set, so its place is unknown.", NO_POSITION)
+    if sform is not None and qform is not None and np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0:
+        raise ReadError("Its sform and its qform mirror each other, so left and right are unknown.", NOT_A_GRID)
     if sform is not None and qform is not None and _differ(sform, qform, shape):
         warnings.append("The file gives two places for its voxels that differ (sform, qform); the sform was taken.")
     return scale @ np.asarray(chosen, dtype=np.float64), tuple(warnings)
@@ -321,9 +324,6 @@ def _stored(stream: BinaryIO, volume: _Volume) -> NDArray[Any]:
 
 def _scan(volume: _Volume, stored: NDArray[Any], source: Source) -> Scan:
     voxels = _opaque(stored) if volume.channels > 1 else _scaled(stored, volume.slope, volume.inter)
-    warnings = volume.warnings
-    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
-        warnings = (*warnings, "Some values are not numbers (NaN) or infinite.")
     return Scan(
         voxels=voxels,
         grid=volume.grid,
@@ -334,7 +334,7 @@ def _scan(volume: _Volume, stored: NDArray[Any], source: Source) -> Scan:
         acquisition=_acquisition(volume),
         sources=(source,),
         places=tuple((0, z) for z in range(volume.shape[0])),
-        warnings=warnings,
+        warnings=(*volume.warnings, *finite_words(voxels)),
     )
 
 

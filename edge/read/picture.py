@@ -22,6 +22,7 @@ from edge.geometry import Grid
 from edge.read import jpeg, png, tiff
 from edge.read.contract import Header, Progress
 from edge.read.declared import Data, Declared
+from edge.read.finite import finite_words
 from edge.reasons import BAD_HEADER, DAMAGED, TOO_LARGE, UNSUPPORTED_PICTURE
 from edge.scan import Acquisition, Identity, Scan, Series, Source
 
@@ -142,9 +143,6 @@ def _acquisition(declared: Declared) -> Acquisition:
 def _scan(path: str, data: bytes, declared: Declared, pixels: NDArray[Any]) -> Scan:
     voxels = _upright(_opaque(pixels, declared), declared.orientation)
     voxels = voxels.astype(_DELIVERED.get(voxels.dtype.name, voxels.dtype), copy=False)
-    warnings = declared.warnings
-    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
-        warnings = (*warnings, "Some values are not numbers (NaN) or infinite.")
     count, rows, columns = voxels.shape[:3]
     flat = Grid.of_picture(rows, columns)
     return Scan(
@@ -157,7 +155,7 @@ def _scan(path: str, data: bytes, declared: Declared, pixels: NDArray[Any]) -> S
         acquisition=_acquisition(declared),
         sources=(Source(path=path, sha256=hashlib.sha256(data).hexdigest()),),
         places=tuple((0, page) for page in declared.pages),
-        warnings=warnings,
+        warnings=(*declared.warnings, *finite_words(voxels)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ _ALPHA_FROM_TRNS = {0: 1, 2: 1, 3: 1, 4: 0, 6: 0}
 
 
 def inspect(data: Data) -> Declared:
-    """Return what IHDR and the chunks before the pixels declare.
+    """Return what IHDR and the other chunks declare.
 
     Raises
     ------
@@ -31,15 +32,12 @@ def inspect(data: Data) -> Declared:
     columns, rows, depth, colour = struct.unpack(">IIBB", data[16:26])
     if kind != b"IHDR" or length != 13 or colour not in _CHANNELS or depth not in (1, 2, 4, 8, 16):
         raise ReadError(f"Its header (IHDR) names colour type {colour} and depth {depth}.", BAD_HEADER)
-    chunks = set()
+    chunks: set[bytes] = set()
     orientation = 1
-    at = 8
-    while kind != b"IDAT":
-        length, kind = struct.unpack(">I4s", data[at : at + 8])
+    for kind, at, size in _chunks(data):
         chunks.add(kind)
-        if kind == b"eXIf":
-            orientation = exif_orientation(bytes(data[at + 8 : at + 8 + length]))
-        at += 12 + length
+        if kind == b"eXIf":  # before the pixels or behind them, 11.3.4.4
+            orientation = exif_orientation(bytes(data[at : at + size]))
     if b"acTL" in chunks:
         raise ReadError("It is an animation (APNG).", UNSUPPORTED_PICTURE)
     alpha = _ALPHA_FROM_TRNS[colour] if b"tRNS" in chunks else 0
@@ -64,7 +62,6 @@ def decode(data: bytes, declared: Declared) -> NDArray[Any]:  # noqa: ARG001 -- 
     """
     import imagecodecs  # noqa: PLC0415 -- only the reading process needs it, and only for this format
 
-    _check_end(data)
     try:
         pixels: NDArray[Any] = imagecodecs.png_decode(data)
     except (imagecodecs.PngError, ValueError) as error:
@@ -72,14 +69,15 @@ def decode(data: bytes, declared: Declared) -> NDArray[Any]:  # noqa: ARG001 -- 
     return pixels.reshape(1, *pixels.shape[:2], -1)
 
 
-def _check_end(data: bytes) -> None:
-    """The decoder is content without the closing chunk; a file that was copied whole has it."""
+def _chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and size of each chunk; the decoder is content without the closing one, a whole file has it."""
     at = len(SIGNATURE)
     kind = b""
     while kind != b"IEND":
         if at + 12 > len(data):
             raise ReadError("It ends before its closing chunk (IEND).", DAMAGED)
-        length, kind = struct.unpack(">I4s", data[at : at + 8])
-        at += 12 + length
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        yield kind, at + 8, size
+        at += 12 + size
     if at > len(data):
         raise ReadError("It ends within its closing chunk (IEND).", DAMAGED)

@@ -17,7 +17,7 @@ for package in ("safetensors", "onnxscript"):
 from torch import Tensor, nn  # noqa: E402
 
 from convert.export import export_onnx, fold_batch_norm  # noqa: E402
-from convert.metrics import area_under_roc
+from convert.metrics import area_under_roc  # noqa: E402
 from convert.recipes import chest_pneumonia as recipe  # noqa: E402
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "pneumoniamnist" / "pneumoniamnist.npz"

@@ -129,13 +129,6 @@ def test_a_window_that_differs_between_slices_is_not_reported(tmp_path: Path) ->
     assert load(*save_all(slices, tmp_path)).window is None
 
 
-def test_copies_of_an_image_are_used_once(tmp_path: Path) -> None:
-    slices = series(phantom(), canonical_grid())
-    scan = load(*save_all([*slices, slices[1]], tmp_path))
-    assert scan.voxels.shape == (4, 5, 6)
-    assert scan.warnings == ("1 copies of images were left out",)
-
-
 def test_rounded_positions_are_no_irregularity(tmp_path: Path) -> None:
     matrix = canonical_grid().matrix
     matrix[2, 0] = 0.625

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from datetime import date
 from types import MappingProxyType
-from typing import Any
 
 from pydicom.dataset import Dataset
 
@@ -29,14 +27,21 @@ VIEWS: Mapping[str, str] = MappingProxyType({
 
 VIEW_SCHEMES = ("SRT", "SCT", "SNM3")
 
+LATERALITIES = ("L", "R", "B", "U")
+"""The defined terms of (0020,0062), PS3.3 C.7.6.1 and C.8.11.7; the first two also of (0020,0060)."""
+
 AGE_UNITS: Mapping[str, float] = MappingProxyType({"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0})
 """How many of each unit of the value representation AS (PS3.5 6.2) make a year."""
+
+
+OLDEST_YEARS = 130.0
+"""Nobody is older; ages beyond are those of placeholders."""
 
 
 def identity_of(dataset: Dataset) -> Identity:
     """Return whose image it is."""
     return Identity(
-        patient_id=text(dataset, "PatientID"),
+        patient_id=_patient_id(dataset),
         patient_name=text(dataset, "PatientName"),
         study_instance_uid=text(dataset, "StudyInstanceUID"),
         series_instance_uid=text(dataset, "SeriesInstanceUID"),
@@ -44,12 +49,36 @@ def identity_of(dataset: Dataset) -> Identity:
     )
 
 
-def patient_key(dataset: Dataset) -> tuple[str | None, ...]:
-    """Return what tells patients apart: the identifier, or name and birth date where there is none."""
-    patient_id = text(dataset, "PatientID")
+def patients_differ(datasets: Sequence[Dataset]) -> bool:
+    """Return whether files of one series may be of different people.
+
+    Their identifiers must be the same, or their names and birth dates where there are none; and no two may contradict
+    each other in the issuer of the identifier, the name or the birth date: numbers are used again elsewhere.
+    """
+    contradicting = (
+        {text(one, "IssuerOfPatientID") for one in datasets},
+        {_plain_name(one) for one in datasets},
+        {text(one, "PatientBirthDate") for one in datasets},
+    )
+    return len({_patient_key(one) for one in datasets}) > 1 or any(len(told - {None}) > 1 for told in contradicting)
+
+
+def _patient_key(dataset: Dataset) -> tuple[str | None, ...]:
+    patient_id = _patient_id(dataset)
     if patient_id is not None:
-        return ("id", patient_id)
-    return ("name", text(dataset, "PatientName"), text(dataset, "PatientBirthDate"))
+        return (patient_id,)
+    return (None, text(dataset, "PatientName"), text(dataset, "PatientBirthDate"))
+
+
+def _patient_id(dataset: Dataset) -> str | None:
+    """(0010,0020), whole even where a backslash in it, which is not allowed, made several values of it."""
+    return "\\".join(texts(dataset, "PatientID")) or None
+
+
+def _plain_name(dataset: Dataset) -> str | None:
+    """The alphabetic form of (0010,0010), whatever its case and its empty components (PS3.5 6.2)."""
+    alphabetic = (text(dataset, "PatientName") or "").partition("=")[0]
+    return " ".join(alphabetic.casefold().replace("^", " ").split()) or None
 
 
 def acquisition_of(dataset: Dataset, image: PixelDescription, *, lossy_syntax: bool) -> Acquisition:
@@ -57,8 +86,8 @@ def acquisition_of(dataset: Dataset, image: PixelDescription, *, lossy_syntax: b
     return Acquisition(
         modality=_upper(dataset, "Modality"),
         body_part=_upper(dataset, "BodyPartExamined"),
-        view=_upper(dataset, "ViewPosition") or _coded_view(dataset),
-        laterality=_upper(dataset, "ImageLaterality") or _upper(dataset, "Laterality") or _frame_laterality(dataset),
+        view=_view(dataset),
+        laterality=_laterality(dataset),
         sex=_upper(dataset, "PatientSex"),
         age_years=_age_years(dataset),
         photometric="RGB" if image.in_colour else image.photometric,
@@ -68,18 +97,6 @@ def acquisition_of(dataset: Dataset, image: PixelDescription, *, lossy_syntax: b
         presentation=_upper(dataset, "PresentationIntentType"),
         description=text(dataset, "SeriesDescription"),
     )
-
-
-def agreed(found: Sequence[Acquisition]) -> Acquisition:
-    """Return what all agree on; where they differ the value is unknown, except that one lossy image makes all lossy."""
-    values: dict[str, Any] = {}
-    for field in fields(Acquisition):
-        distinct = {getattr(one, field.name) for one in found}
-        unknown = () if field.name == "image_type" else None
-        values[field.name] = distinct.pop() if len(distinct) == 1 else unknown
-    if any(one.lossy for one in found):
-        values["lossy"] = True
-    return Acquisition(**values)
 
 
 def _upper(dataset: Dataset, keyword: str) -> str | None:
@@ -94,6 +111,21 @@ def _yes(dataset: Dataset, keyword: str) -> bool | None:
 def _lossy(dataset: Dataset, *, lossy_syntax: bool) -> bool | None:
     """(0028,2110): once lossy, always lossy (PS3.3 C.7.6.1.1.5), and a lossy syntax is lossy whatever is declared."""
     return True if lossy_syntax else {"01": True, "00": False}.get(text(dataset, "LossyImageCompression") or "")
+
+
+def _view(dataset: Dataset) -> str | None:
+    """(0018,5101), else the coded one; where each names another of the known views, it is not known which is true."""
+    named, coded = _upper(dataset, "ViewPosition"), _coded_view(dataset)
+    if named in VIEWS.values() and coded is not None and coded != named:
+        return None
+    return named or coded
+
+
+def _laterality(dataset: Dataset) -> str | None:
+    """What (0020,0062), (0020,0060) and (0020,9072) agree on; unknown where they contradict each other."""
+    told = {_upper(dataset, "ImageLaterality"), _upper(dataset, "Laterality"), _frame_laterality(dataset)} - {None}
+    one = told.pop() if len(told) == 1 else None
+    return one if one in LATERALITIES else None
 
 
 def _coded_view(dataset: Dataset) -> str | None:
@@ -111,14 +143,17 @@ def _frame_laterality(dataset: Dataset) -> str | None:
 
 
 def _age_years(dataset: Dataset) -> float | None:
-    """(0010,1010) Patient's Age, else the time from birth to the study."""
+    """(0010,1010) Patient's Age, else the time from birth to the study.
+
+    000Y is what stands there when nobody filled it in: infants have days, weeks or months (PS3.5 6.2).
+    """
     age = text(dataset, "PatientAge")
-    if age and age[:-1].isdecimal() and age[-1:] in AGE_UNITS:
-        return round(int(age[:-1]) / AGE_UNITS[age[-1]], 3)
-    born, seen = _date(dataset, "PatientBirthDate"), _date(dataset, "StudyDate")
-    if born is None or seen is None or seen < born:
-        return None
-    return round((seen - born).days / 365.25, 3)
+    if age and age != "000Y" and age[:-1].isdecimal() and age[-1:] in AGE_UNITS:
+        years = int(age[:-1]) / AGE_UNITS[age[-1]]
+    else:
+        born, seen = _date(dataset, "PatientBirthDate"), _date(dataset, "StudyDate")
+        years = -1.0 if born is None or seen is None else (seen - born).days / 365.25
+    return round(years, 3) if 0 <= years <= OLDEST_YEARS else None
 
 
 def _date(dataset: Dataset, keyword: str) -> date | None:

@@ -53,6 +53,8 @@ def decode_frame(frame: bytes, runner: DecodeRunner) -> Array:
     """
     codec = SYNTAXES[runner.transfer_syntax].codec
     decoded = np.ascontiguousarray(DECODERS[codec](frame, runner))
+    if decoded.dtype.kind == "i" and runner.pixel_representation == 0 and decoded.min(initial=0) < 0:
+        raise ValueError("Negative values in an image of unsigned ones.")  # or they would be taken for large ones
     runner.set_option("planar_configuration", 0)
     runner.set_option("bits_allocated", 8 * decoded.dtype.itemsize)
     return decoded

@@ -18,6 +18,9 @@ from edge.reasons import DAMAGED
 JPEG_FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
 """Second bytes of the markers that begin a frame: SOF0 to SOF15 (ISO/IEC 10918-1 B.1.1.3) and SOF55 of JPEG-LS."""
 
+JPEG_LOSSLESS = 0xC3
+"""SOF3: no encoder transforms colours there, whatever JFIF says of them, for that would lose."""
+
 JPEG_STANDALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 """Markers without a length: TEM, SOI, RST0 to RST7."""
 
@@ -115,7 +118,7 @@ def _jpeg(frame: bytes) -> Codestream:
         (length,) = struct.unpack_from(">H", frame, at + 2)
         body = frame[at + 4 : at + 2 + length]
         if marker in JPEG_FRAMES:
-            return _jpeg_frame(body, adobe, jfif=jfif)
+            return _jpeg_frame(body, adobe, jfif=jfif and marker != JPEG_LOSSLESS)
         if marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12:
             adobe = body[11]
         jfif = jfif or (marker == 0xE0 and body[:4] == b"JFIF")

@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from edge.errors import ReadError
-from edge.read.dicom.acquisition import patient_key
+from edge.read.dicom.acquisition import patients_differ
 from edge.read.dicom.header import FileHeader
 from edge.read.dicom.place import Place
-from edge.read.dicom.values import text
+from edge.read.dicom.values import element_name, text, texts
 from edge.reasons import MIXED_PICTURES, TWO_FRAMES_OF_REFERENCE, TWO_PATIENTS
+
+CONTRAST = ("EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "DiffusionBValue", "ConvolutionKernel")
+"""Slices that differ in one of these show something else, even where each lies at a place of its own: half of one echo
+and half of another make an even stack."""
 
 SAME: tuple[tuple[str, Callable[[FileHeader], Any]], ...] = (
     ("number of rows", lambda file: file.image.rows),
@@ -22,6 +26,8 @@ SAME: tuple[tuple[str, Callable[[FileHeader], Any]], ...] = (
     ("kind of pixels", lambda file: file.pixels.keyword),
     ("photometric interpretation", lambda file: file.acquisition.photometric),
     ("modality", lambda file: file.acquisition.modality),
+    ("image type", lambda file: file.acquisition.image_type),
+    *((element_name(keyword), lambda file, keyword=keyword: texts(file.dataset, keyword)) for keyword in CONTRAST),
 )
 """What the pictures of one scan must have in common."""
 
@@ -34,9 +40,12 @@ def check_one_kind(files: Sequence[FileHeader], places: Sequence[Place]) -> None
     ReadError
         ``TWO_PATIENTS``, ``TWO_FRAMES_OF_REFERENCE`` or ``MIXED_PICTURES``.
     """
-    patients = {patient_key(file.dataset) for file in files}
-    if len(patients) > 1:
-        raise ReadError(f"Stacking {len(files)} files: they name {len(patients)} patients, expected one.", TWO_PATIENTS)
+    if patients_differ([file.dataset for file in files]):
+        raise ReadError(
+            f"Stacking {len(files)} files: (0010,0020) Patient ID, its issuer, name or birth date differ, expected one "
+            "patient.",
+            TWO_PATIENTS,
+        )
     frames = {text(file.dataset, "FrameOfReferenceUID") for file in files}
     if len(frames) > 1:
         raise ReadError(
@@ -50,5 +59,8 @@ def check_one_kind(files: Sequence[FileHeader], places: Sequence[Place]) -> None
 
 def _check_one(what: str, name: str, found: set[Any]) -> None:
     if len(found) > 1:
-        listed = ", ".join(sorted(str(value) for value in found)[:4])
-        raise ReadError(f"Stacking {what}: their {name} differs ({listed}), expected one.", MIXED_PICTURES)
+        # Words of the file are not repeated: it may hold anything where a code belongs.
+        listed = ", ".join(sorted(str(value) for value in found if isinstance(value, int))[:4])
+        raise ReadError(
+            f"Stacking {what}: their {name} differs ({listed or len(found)}), expected one.", MIXED_PICTURES
+        )

@@ -33,7 +33,9 @@ DESCRIBED = (
 """The elements that describe a file; to load it, all are read."""
 
 LOADED = (
-    *DESCRIBED, PER_FRAME, "ModalityLUTSequence", "PixelPresentation", "ExtendedOffsetTable",
+    *DESCRIBED, PER_FRAME, "ModalityLUTSequence", "PixelPresentation", "IssuerOfPatientID", "PatientOrientation",
+    "PixelAspectRatio", "EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "DiffusionBValue", "ConvolutionKernel",
+    "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
     *(
         f"{segmented}{colour}PaletteColorLookupTable{part}"

@@ -11,7 +11,7 @@ import numpy as np
 from edge.errors import ReadError
 from edge.geometry import Array, Grid
 from edge.read.contract import Progress
-from edge.read.dicom.acquisition import agreed, identity_of
+from edge.read.dicom.acquisition import identity_of
 from edge.read.dicom.arrange import arrange
 from edge.read.dicom.colour import palette_of, require_palette_type, to_rgb
 from edge.read.dicom.consistency import check_one_kind
@@ -23,6 +23,8 @@ from edge.read.dicom.parse import content
 from edge.read.dicom.picture import picture_grid
 from edge.read.dicom.place import Place, places_of, spacing_between_slices
 from edge.read.dicom.values import text
+from edge.read.finite import finite_words
+from edge.read.group import agreed
 from edge.reasons import BAD_HEADER, DAMAGED, NO_POSITION, TOO_LARGE
 from edge.scan import Scan, Series, Source, Stack, Window
 
@@ -42,7 +44,7 @@ class Layout:
 
 def load_scan(series: Series, limit_bytes: int, progress: Progress) -> Scan:
     """Return the scan of a series; see `DicomReader.load`."""
-    files, repeated = _headers(series.paths)
+    files = [read_header(path, LOADED) for path in series.paths]
     located = {
         (index, number): place
         for index, file in enumerate(files)
@@ -50,6 +52,9 @@ def load_scan(series: Series, limit_bytes: int, progress: Progress) -> Scan:
     }
     places = tuple(located.values())
     check_one_kind(files, places)
+    identity = agreed([identity_of(file.dataset) for file in files])
+    if identity != series.identity:
+        raise ReadError("Reading the headers again: they are of another scan, the files were replaced.", DAMAGED)
     layout = _layout(files, located)
     voxels = _empty(files[0], places, limit_bytes)
     sources = _fill(voxels, files, layout, located, limit_bytes, progress)
@@ -60,22 +65,12 @@ def load_scan(series: Series, limit_bytes: int, progress: Progress) -> Scan:
         unit=places[0].transform.unit,
         value_range=_value_range(files[0], places),
         window=_common_window(places),
-        identity=identity_of(files[0].dataset),
+        identity=identity,
         acquisition=agreed([file.acquisition for file in files]),
         sources=sources,
         places=layout.frames,
-        warnings=(*repeated, *layout.warnings, *_depth_warning(files[0])),
+        warnings=(*layout.warnings, *_depth_warning(files[0]), *finite_words(voxels)),
     )
-
-
-def _headers(paths: Sequence[str]) -> tuple[list[FileHeader], list[str]]:
-    """The headers of all files that are not copies of an earlier one."""
-    files: dict[str, FileHeader] = {}
-    for path in paths:
-        file = read_header(path, LOADED)
-        files.setdefault(file.sop_instance_uid or path, file)
-    copies = len(paths) - len(files)
-    return list(files.values()), [f"{copies} copies of images were left out"] if copies else []
 
 
 def _layout(files: Sequence[FileHeader], located: dict[Frame, Place]) -> Layout:
@@ -151,9 +146,7 @@ def _fill(
     sources = []
     for index, file in enumerate(files):
         progress(file.path)
-        data, inflated = content(file.path, limit_bytes)
-        if file.parsed.size is not None and file.parsed.size != len(inflated):
-            raise ReadError("Reading the file: it changed while it was read.", DAMAGED)
+        data, inflated = content(file.path, limit_bytes, file.parsed.stamp)
         sources.append(_source(file, data))
         palette = None
         if file.image.photometric == PALETTE:

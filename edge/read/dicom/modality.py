@@ -15,6 +15,9 @@ from edge.read.dicom.tables import LookupTable, lookup_table
 from edge.read.dicom.values import bad_value, element_name, first_item, number, text
 from edge.reasons import BAD_HEADER
 
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+"""(0008,0016) begins so for screenshots and scanned paper, in whichever series they are sent."""
+
 INTEGER_TYPES = tuple(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "u4", "i4"))
 
 EXACT = 1 << 53
@@ -140,14 +143,18 @@ def _rescale(place: Dataset) -> Rescale | None:
 
 
 def _unit(place: Dataset, dataset: Dataset, rescale: Rescale) -> str:
-    """(0028,1054) Rescale Type, else (0054,1001) Units, else HU for CT: C.11.1.1.2 makes that the default there."""
+    """(0028,1054) Rescale Type, else (0054,1001) Units, else HU for CT images: C.8.2.1 makes that the default there.
+
+    A type that is expressly unspecified (US) is none, and a screenshot on a CT's console has no Hounsfield units.
+    """
     units = text(dataset, "Units")
     named = _named_unit(place, "RescaleType")
     if named != "unknown":
         return named
     if units:
         return units
-    if text(dataset, "Modality") == "CT":
+    captured = (text(dataset, "SOPClassUID") or "").startswith(SECONDARY_CAPTURE)
+    if text(dataset, "Modality") == "CT" and not captured and text(place, "RescaleType") is None:
         return "HU"
     return "stored value" if rescale.is_identity else "unknown"
 

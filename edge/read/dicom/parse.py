@@ -37,6 +37,10 @@ SLACK_BYTES = 64 << 20
 LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN", b"SQ", b"UC", b"UR", b"UT")
 
 
+Stamp = tuple[int, int, int]
+"""Number on the disk, time of the last change in ns, and bytes of a file."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelElement:
     """Where the pixels of a file are.
@@ -76,6 +80,8 @@ class Parsed:
         Bytes of the content; None where only its beginning is known (a deflated file).
     cut : bool
         Whether the file ends within an element.
+    stamp : tuple of int
+        Tells this state of the file from another.
     """
 
     dataset: FileDataset
@@ -84,6 +90,7 @@ class Parsed:
     pixels: PixelElement | None
     size: int | None
     cut: bool
+    stamp: Stamp
 
     @property
     def little_endian(self) -> bool:
@@ -115,31 +122,39 @@ def parse_file(path: str, tags: list[int] | None = None) -> Parsed:
         ``NOT_READABLE`` or ``DAMAGED``.
     """
     with guarded("Opening the file", NOT_READABLE), _Clipped(io.FileIO(path)) as file:
-        size = os.fstat(file.fileno()).st_size
+        stamp = _stamp(file)
         start = deflated_start(file.read(4096))
         if start is not None:
             file.seek(start)
             inflated, whole = _inflate(file.read(DEFLATED_HEADER_BYTES), DEFLATED_HEADER_BYTES)
-            return _parse(io.BytesIO(_PLAIN_META + inflated), tags, len(_PLAIN_META + inflated) if whole else None)
+            begin = _PLAIN_META + inflated
+            return _parse(io.BytesIO(begin), tags, len(begin) if whole else None, stamp)
         file.seek(0)
-        return _parse(file, tags, size)
+        return _parse(file, tags, stamp[2], stamp)
 
 
-def content(path: str, limit_bytes: int) -> tuple[bytes, bytes]:
+def content(path: str, limit_bytes: int, stamp: Stamp) -> tuple[bytes, bytes]:
     """Return the bytes of a file, and its content: the same, or inflated where the transfer syntax is deflated.
+
+    Parameters
+    ----------
+    stamp : tuple of int
+        Of the file when its header was parsed.
 
     Raises
     ------
     ReadError
         ``NOT_READABLE``; ``TOO_LARGE`` where either needs more than `limit_bytes` and some slack; ``DAMAGED`` where it
-        does not inflate.
+        does not inflate, or the file is another one by now.
     """
     bound = limit_bytes + SLACK_BYTES
     with guarded("Reading the file", NOT_READABLE), Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > bound:
             raise ReadError(f"Reading the file: it has {size} bytes, expected at most {bound}.", TOO_LARGE)
-        data = file.read()
+        data = file.read(size)
+        if stamp != _stamp(file) or len(data) != size:
+            raise ReadError("Reading the file: it changed while it was read.", DAMAGED)
     start = deflated_start(data[:4096])
     if start is None:
         return data, data
@@ -150,6 +165,11 @@ def content(path: str, limit_bytes: int) -> tuple[bytes, bytes]:
             TOO_LARGE if len(inflated) >= bound else DAMAGED,
         )
     return data, _PLAIN_META + inflated
+
+
+def _stamp(file: BinaryIO) -> Stamp:
+    status = os.fstat(file.fileno())
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def deflated_start(head: bytes) -> int | None:
@@ -184,7 +204,7 @@ def _inflate(deflated: bytes, limit: int) -> tuple[bytes, bool]:
         return inflated, inflater.eof
 
 
-def _parse(file: BinaryIO, tags: list[int] | None, size: int | None) -> Parsed:
+def _parse(file: BinaryIO, tags: list[int] | None, size: int | None, stamp: Stamp) -> Parsed:
     with guarded("Reading the header", DAMAGED):
         dataset = dcmread(
             file, stop_before_pixels=True, force=True, specific_tags=tags, defer_size=HEADER_ELEMENT_BYTES
@@ -196,7 +216,13 @@ def _parse(file: BinaryIO, tags: list[int] | None, size: int | None) -> Parsed:
     found = IMPLICIT_LITTLE if implicit else EXPLICIT_LITTLE if little else EXPLICIT_BIG
     cut = size is not None and pixels is None and (end > size or _ends_short(dataset))
     return Parsed(
-        dataset=dataset, transfer_syntax_uid=uid or found, declared=bool(uid), pixels=pixels, size=size, cut=cut
+        dataset=dataset,
+        transfer_syntax_uid=uid or found,
+        declared=bool(uid),
+        pixels=pixels,
+        size=size,
+        cut=cut,
+        stamp=stamp,
     )
 
 

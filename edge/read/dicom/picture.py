@@ -11,7 +11,7 @@ from edge.errors import ReadError
 from edge.geometry import Grid
 from edge.read.dicom.description import PixelDescription
 from edge.read.dicom.place import Vector
-from edge.read.dicom.values import element_name, items, number, numbers, text, whole
+from edge.read.dicom.values import element_name, items, number, numbers, text, texts, whole
 
 Pair = tuple[float, float]
 
@@ -39,8 +39,24 @@ def picture_grid(dataset: Dataset, image: PixelDescription, spacing: Vector | No
     measured at the detector; (0018,2010) Nominal Scanned Pixel Spacing is that of a film or paper. Nothing is invented.
     """
     chosen, warnings = _chosen_spacing(dataset, spacing)
+    warnings += _as_it_looks(dataset, sized=chosen is not None)
     grid = Grid.of_picture(image.rows, image.columns, chosen)
     return (Grid.of((image.frames, *grid.shape[1:]), grid.matrix, grid.space), warnings)
+
+
+def _as_it_looks(dataset: Dataset, *, sized: bool) -> list[str]:
+    """What would make the picture look other than a reader expects."""
+    warnings = []
+    ratio = _lenient(dataset, "PixelAspectRatio")
+    if not sized and ratio is not None and min(ratio) > 0 and abs(ratio[0] / ratio[1] - 1) > AGREE:
+        warnings.append(f"its pixels are not square, as {element_name('PixelAspectRatio')} says: shapes are distorted")
+    rows, columns = (one[:1] for one in (*texts(dataset, "PatientOrientation"), "", "")[:2])
+    if rows in ("L", "R") and columns in ("F", "H") and (rows, columns) != ("L", "F"):
+        warnings.append(
+            f"it is mirrored or turned, as {element_name('PatientOrientation')} says: the patient's left is not on the "
+            "right, or the head is not at the top"
+        )
+    return warnings
 
 
 def _chosen_spacing(dataset: Dataset, given: Vector | None) -> tuple[Pair | None, list[str]]:

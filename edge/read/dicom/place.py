@@ -12,11 +12,12 @@ from pydicom.dataset import Dataset
 from edge.errors import ReadError
 from edge.read.dicom.description import PixelDescription
 from edge.read.dicom.modality import Transform, transform_of
-from edge.read.dicom.values import first_item, items, number, numbers, text, whole
+from edge.read.dicom.values import bad_value, first_item, items, number, numbers, text, whole
 from edge.reasons import BAD_HEADER, DAMAGED
 from edge.scan import Window
 
 Vector = tuple[float, ...]
+Z_AGREES_MM = 1e-3
 FUNCTIONS: tuple[Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"], ...] = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
@@ -96,10 +97,14 @@ def _positions(dataset: Dataset, image: PixelDescription, orientation: Vector | 
             f"Reading (3004,000C) Grid Frame Offset Vector: found {len(offsets)} values, expected {image.frames}.",
             BAD_HEADER,
         )
-    # PS3.3 C.8.8.3.2: relative to the position along the normal, or, where the first is not 0, the z coordinates.
+    # PS3.3 C.8.8.3.2: distances along the normal, of which the first is 0; or, in axial planes, the z coordinates.
     normal = np.cross(orientation[:3], orientation[3:])
-    relative = np.array(offsets) - (0.0 if offsets[0] == 0 else position[2])
-    return [tuple((np.array(position) + step * normal).tolist()) for step in relative]
+    steps = np.array(offsets)
+    if offsets[0] != 0:
+        if abs(offsets[0] - position[2]) > Z_AGREES_MM or abs(abs(normal[2]) - 1) > Z_AGREES_MM:
+            raise bad_value("GridFrameOffsetVector", "one that begins neither at 0 nor at the position", "either")
+        steps = (steps - position[2]) * normal[2]
+    return [tuple((np.array(position) + step * normal).tolist()) for step in steps]
 
 
 def _frame_place(dataset: Dataset, groups: Sequence[Dataset], image: PixelDescription, *, little: bool) -> Place:
@@ -152,9 +157,10 @@ def spacing_between_slices(dataset: Dataset) -> float | None:
     try:
         shared = first_item(dataset, "SharedFunctionalGroupsSequence")
         measures = None if shared is None else first_item(shared, "PixelMeasuresSequence")
-        return number(dataset if measures is None else measures, "SpacingBetweenSlices")
+        declared = number(dataset if measures is None else measures, "SpacingBetweenSlices")
     except ReadError:
         return None
+    return None if declared is None else abs(declared)  # negative where slices are counted backwards, PS3.3 C.8.4.15
 
 
 def instance_number(dataset: Dataset) -> int:

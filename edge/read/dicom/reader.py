@@ -9,7 +9,7 @@ from edge.read.dicom.acquisition import identity_of
 from edge.read.dicom.boundary import quiet
 from edge.read.dicom.header import DESCRIBED, FileHeader, read_header
 from edge.read.dicom.load import load_scan
-from edge.read.dicom.modality import output_dtype, transform_of
+from edge.read.dicom.modality import SECONDARY_CAPTURE, output_dtype, transform_of
 from edge.read.dicom.place import instance_number
 from edge.read.dicom.values import first_item, raw, text
 from edge.scan import Scan, Series
@@ -22,9 +22,6 @@ PROJECTIONS = frozenset({
 
 SLICES = frozenset({"CT", "MR", "PT"})
 """Modalities whose images are slices, even where they fail to say where they lie."""
-
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-"""(0008,0016) begins so for screenshots and scanned paper, in whichever series they are sent."""
 
 FIRST_GROUPS = (0x0002, 0x0004, 0x0008)
 """Groups that a DICOM file without a preamble begins with."""
