@@ -25,7 +25,7 @@ from edge.pack.store import AUTO, Pack
 from edge.prepare import Feed, prepare
 from edge.read import ScanReader
 from edge.read.process import PREFETCH, Child
-from edge.reasons import ARCHITECTURE_ONLY, CONSTANT_MAP
+from edge.reasons import ARCHITECTURE_ONLY, CONSTANT_MAP, UNPROVEN_PRECISION
 from edge.results import Asked, examined, not_examined, not_read, studies_in, study_report
 from edge.scan import LeftOut, Scan, Series, StudyIndex
 from edge.tasks import Outputs, conclude
@@ -165,6 +165,8 @@ def examine(
     clock = clock or Clock()
     with clock("check"):
         said = tuple(note for item in manifest.inputs for note in check_scan(scans[item.name], item.accepts))
+    if model.verdict == "inconclusive":
+        said += (Notice(reason=UNPROVEN_PRECISION, severity="warn", detail=f"Precision {model.precision}."),)
     if manifest.status == "architecture-only":
         said += (Notice(reason=ARCHITECTURE_ONLY, severity="refuse", detail=f"Pack {manifest.name}."),)
     warnings = tuple(note for note in said if note.severity == "warn")

@@ -259,6 +259,12 @@ UNSUPPORTED_INPUT = _reason(
     "The pack needs scans in a combination that this version cannot examine yet.",
     "Update edgerun, or get a pack for this version.",
 )
+UNPROVEN_PRECISION = _reason(
+    "P410",
+    "unproven-precision",
+    "It is not proven that this precision is as good as the full one: too few scans were at hand to tell.",
+    "Use --precision auto, which takes only what is proven.",
+)
 
 # E5xx: the engine ----------------------------------------------------------------------------------------
 NO_ENGINE = _reason(

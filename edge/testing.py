@@ -20,6 +20,7 @@ from edge.geometry import Grid
 from edge.pack.manifest import (
     Accepts,
     ClassificationTask,
+    Expected,
     Golden,
     Input,
     Label,
@@ -214,6 +215,5 @@ def write_tiny_pack(folder: Path, manifest: Manifest | None = None, model: bytes
 def golden_case(file: str, data: bytes, *, score: float, tolerance: float = 0.001) -> Golden:
     """Return the golden case of a tiny pack whose scan is in `file`, with the bytes `data`."""
     digest = hashlib.sha256(data).hexdigest()
-    return Golden(
-        name="case", scans={"image": file}, sha256={"image": digest}, expect={"bright": score}, tolerance=tolerance
-    )
+    expected = Expected(scores={"bright": score}, tolerance=tolerance)
+    return Golden(name="case", scans={"image": file}, sha256={"image": digest}, expect={"fp32": expected})

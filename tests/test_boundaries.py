@@ -38,6 +38,7 @@ MEMORY_OF_PROGRAMS = {"pickle", "marshal", "shelve", "dill", "joblib"}
 OWNERS = {
     "onnxruntime": {"edge/engines/onnxruntime.py"},
     "nibabel": {"edge/read/nifti.py"},
+    "openvino": {"edge/engines/openvino.py"},
     "onnx": {"edge/testing.py"},
     "typer": {"edge/cli/app.py", "edge/cli/infer.py", "edge/cli/pack.py", "edge/cli/console.py"},
 }
@@ -115,7 +116,7 @@ def loaded_by(arguments: str) -> set[str]:
 
 @pytest.mark.parametrize("command", ["--help", "infer --help", "pack --help", "--version"])
 def test_help_loads_nothing_heavy(command: str) -> None:
-    heavy = {"numpy", "pydicom", "cv2", "onnxruntime", "nibabel", "imagecodecs", "rich", "torch"}
+    heavy = {"numpy", "pydicom", "cv2", "onnxruntime", "nibabel", "imagecodecs", "openvino", "rich", "torch"}
     assert loaded_by(command) & heavy == set()
 
 

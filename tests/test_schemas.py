@@ -31,6 +31,7 @@ BEYOND_A_SCHEMA = (
     "$.golden[0].scans: found",
     "$.golden[0].sha256: found",
     "$.golden[0].expect: found",
+    "$.golden[0].expect.fp32.scores: found dark",
     "$.evidence[0].label: found dark",
     "$.task.activation: found 'softmax'",
 )

@@ -62,8 +62,9 @@ def _run(case: Golden, pack: Pack, model: Model, engine: Engine) -> GoldenResult
         codes = ", ".join(notice.reason.code for notice in examination.findings.notices)
         raise PackError(f"Running the golden case {case.name}: it was refused with {codes}.", GOLDEN_FAILED)
     found = answers(examination.findings)
-    difference = max((abs(found[label] - score) for label, score in case.expect.items()), default=0.0)
-    return GoldenResult(name=case.name, largest_difference=difference, tolerance=case.tolerance)
+    expected = case.expect[model.precision]
+    difference = max((abs(found[label] - score) for label, score in expected.scores.items()), default=0.0)
+    return GoldenResult(name=case.name, largest_difference=difference, tolerance=expected.tolerance)
 
 
 def _read(file: Path, case: Golden) -> Scan:

@@ -188,7 +188,8 @@ class Model:
     Parameters
     ----------
     verdict : {"reference", "passed", "rejected", "inconclusive"}
-        What the gate said when it was compared with the reference. Only the first two may examine patients.
+        What the gate said when it was compared with the reference. Only the first two are ever chosen; what is
+        inconclusive runs when it is asked for by name, and every result then says so; what is rejected never runs.
     thresholds : mapping
         By name of label: a threshold belongs to a precision, not to a pack.
     """
@@ -202,6 +203,22 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """The known answer of one precision.
+
+    Parameters
+    ----------
+    scores : mapping
+        By name of label: its score (classification) or its share of the picture (segmentation).
+    tolerance : float
+        Largest absolute difference that passes, on any engine.
+    """
+
+    scores: Mapping[str, Share]
+    tolerance: Annotated[float, Between(0.0, 0.1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Golden:
     """A scan with a known answer, to prove the whole path on a device.
 
@@ -212,16 +229,13 @@ class Golden:
     sha256 : mapping
         By name of input: that file's hash.
     expect : mapping
-        By name of label: its score (classification) or its share of the picture (segmentation).
-    tolerance : float
-        Largest absolute difference that passes.
+        By precision, for every precision that the pack has.
     """
 
     name: Name
     scans: Mapping[str, File]
     sha256: Mapping[str, Sha256]
-    expect: Mapping[str, Share]
-    tolerance: Annotated[float, Between(0.0, 0.1)]
+    expect: Mapping[str, Expected]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,7 +334,7 @@ def _check_consistent(manifest: Manifest) -> None:
     labels = [label.name for label in manifest.task.labels]
     _check_unique(labels, "$.task.labels")
     _check_unique([item.name for item in manifest.inputs], "$.inputs")
-    _check_unique([f"{m.precision} in {m.file}" for m in manifest.models], "$.models")
+    _check_unique([f"{m.precision} on {name}" for m in manifest.models for name in m.engines], "$.models")
     _check_task(manifest.task)
     for index, model in enumerate(manifest.models):
         _check_thresholds(manifest, model, f"$.models[{index}].thresholds")
@@ -333,7 +347,9 @@ def _check_consistent(manifest: Manifest) -> None:
     for index, case in enumerate(manifest.golden):
         _check_names(case.scans, [item.name for item in manifest.inputs], f"$.golden[{index}].scans")
         _check_names(case.sha256, list(case.scans), f"$.golden[{index}].sha256")
-        _check_names(case.expect, labels, f"$.golden[{index}].expect")
+        _check_names(case.expect, sorted({model.precision for model in manifest.models}), f"$.golden[{index}].expect")
+        for precision, expected in case.expect.items():
+            _check_names(expected.scores, labels, f"$.golden[{index}].expect.{precision}.scores")
     for index, figure in enumerate(manifest.evidence):
         _check_names([figure.label], labels, f"$.evidence[{index}].label", all_of_them=False)
 

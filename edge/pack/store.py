@@ -18,6 +18,8 @@ from edge.reasons import HASH_MISMATCH, NO_PACK, NO_PRECISION
 MANIFEST = "manifest.json"
 EMBEDDED = Path(__file__).parent.parent / "packs"
 AUTO = "auto"
+PASSED = ("reference", "passed")
+UNTOLD = ("inconclusive",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ class Pack:
         ----------
         precision : str
             ``auto``, or one of the manifest's precisions. Auto takes the first model that its maker's gate let pass;
-            a precision that is asked for by name must have passed, too.
+            by name a model may be had of which the gate could not tell, but none that it rejected.
         engines : sequence of str
             Those that may be used, the preferred one first.
 
@@ -82,11 +84,11 @@ class Pack:
         PackError
             ``P406``, with what the pack has.
         """
-        for model in self.manifest.models:
-            passed = model.verdict in ("reference", "passed")
-            usable = [name for name in engines if name in model.engines]
-            if passed and usable and precision in (AUTO, model.precision):
-                return model, usable[0]
+        for verdicts in (PASSED,) if precision == AUTO else (PASSED, UNTOLD):
+            for model in self.manifest.models:
+                usable = [name for name in engines if name in model.engines]
+                if model.verdict in verdicts and usable and precision in (AUTO, model.precision):
+                    return model, usable[0]
         has = "; ".join(f"{m.precision} ({m.verdict}) for {', '.join(m.engines)}" for m in self.manifest.models)
         raise PackError(
             f"Choosing a model of the pack {self.manifest.name}: "

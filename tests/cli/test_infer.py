@@ -224,10 +224,19 @@ class TestFailures:
         assert "chest-pneumonia" in ran.err
 
     def test_a_precision_that_the_pack_lacks(self, edgerun: Edgerun, radiograph: Path, tmp_path: Path) -> None:
-        ran = edgerun("infer", radiograph, "--precision", "int8", "--out", tmp_path / "out")
+        ran = edgerun("infer", radiograph, "--precision", "fp16", "--out", tmp_path / "out")
         assert ran.code == 4
         assert "P406" in ran.err
         assert "fp32 (reference) for onnxruntime" in ran.err
+
+    def test_a_precision_that_is_not_proven_runs_by_name_and_says_so(
+        self, edgerun: Edgerun, radiograph: Path, tmp_path: Path
+    ) -> None:
+        ran = edgerun("infer", radiograph, "--precision", "int8", "--json", "--out", tmp_path / "out")
+        (result,) = ran.reports[0]["results"]
+        assert ran.code == 0
+        assert result["engine"]["precision"] == "int8"
+        assert "P410" in [warning["code"] for warning in result["warnings"]]
 
     def test_an_engine_that_does_not_exist(self, edgerun: Edgerun, radiograph: Path, tmp_path: Path) -> None:
         ran = edgerun("infer", radiograph, "--engine", "onnxruntim", "--out", tmp_path / "out")

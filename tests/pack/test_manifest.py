@@ -116,9 +116,10 @@ TOO_WRONG = [
     ("golden.0.scans", {}, "$.golden[0].scans: found nothing, expected image"),
     ("golden.0.sha256", {}, "$.golden[0].sha256: found nothing, expected image"),
     ("golden.0.sha256", {"image": "0" * 64, "more": "0" * 64}, "$.golden[0].sha256: found image, more"),
-    ("golden.0.expect", {"dark": 0.5}, "$.golden[0].expect: found dark, expected bright"),
-    ("golden.0.expect.bright", -0.1, "$.golden[0].expect.bright: found -0.1"),
-    ("golden.0.tolerance", 0.2, "$.golden[0].tolerance: found 0.2, expected a number from 0 to 0.1"),
+    ("golden.0.expect", {}, "$.golden[0].expect: found nothing, expected fp32"),
+    ("golden.0.expect.fp32.scores", {"dark": 0.5}, "$.golden[0].expect.fp32.scores: found dark, expected bright"),
+    ("golden.0.expect.fp32.scores.bright", -0.1, "$.golden[0].expect.fp32.scores.bright: found -0.1"),
+    ("golden.0.expect.fp32.tolerance", 0.2, "$.golden[0].expect.fp32.tolerance: found 0.2, expected a number"),
     ("evidence.0.label", "dark", "$.evidence[0].label: found dark, expected bright"),
     ("evidence.0.interval", [0.1], "$.evidence[0].interval: found 1 values, expected 2"),
     ("evidence.0.n", 0, "$.evidence[0].n: found 0"),
@@ -202,7 +203,7 @@ def twice(key: str) -> Callable[[Document], None]:
     [
         ("inputs", "$.inputs: 'image' stands there twice"),
         ("task.labels", "$.task.labels: 'bright' stands there twice"),
-        ("models", "$.models: 'fp32 in model.onnx' stands there twice"),
+        ("models", "$.models: 'fp32 on onnxruntime' stands there twice"),
     ],
 )
 def test_a_name_that_stands_twice_is_refused(key: str, said: str) -> None:

@@ -180,12 +180,23 @@ def test_a_precision_is_chosen_by_its_name(tmp_path: Path) -> None:
     assert pack.choose_model("fp32", ORT)[0].precision == "fp32"
 
 
-@pytest.mark.parametrize("verdict", ["rejected", "inconclusive"])
-def test_a_precision_that_did_not_pass_is_not_to_be_had_by_name_either(tmp_path: Path, verdict: str) -> None:
-    pack = with_models(tmp_path, ("int8", verdict, ORT), ("fp32", "reference", ORT))
+def test_a_precision_that_was_rejected_is_not_to_be_had_by_name_either(tmp_path: Path) -> None:
+    pack = with_models(tmp_path, ("int8", "rejected", ORT), ("fp32", "reference", ORT))
     said = not_chosen(pack, "int8", "onnxruntime")
-    assert f"found int8 ({verdict}) for onnxruntime; fp32 (reference) for onnxruntime" in said
+    assert "found int8 (rejected) for onnxruntime; fp32 (reference) for onnxruntime" in said
     assert "asked for int8 on onnxruntime" in said
+
+
+def test_a_precision_of_which_the_gate_could_not_tell_is_to_be_had_by_name_alone(tmp_path: Path) -> None:
+    pack = with_models(tmp_path, ("int8", "inconclusive", ORT), ("fp32", "reference", ORT))
+    assert pack.choose_model("int8", ORT)[0].precision == "int8"
+    assert pack.choose_model(AUTO, ORT)[0].precision == "fp32"
+
+
+def test_what_passed_is_preferred_to_what_could_not_be_told(tmp_path: Path) -> None:
+    openvino = ("openvino",)
+    pack = with_models(tmp_path, ("int8", "inconclusive", ORT), ("int8", "passed", openvino))
+    assert pack.choose_model("int8", (*ORT, *openvino))[1] == "openvino"
 
 
 def test_a_precision_that_the_pack_lacks_is_answered_with_what_it_has(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from edge.geometry import Array, Grid, Turn
 from edge.read.contract import Header
 from edge.read.dicom import DicomReader
+from edge.read.group import agreed
 from edge.scan import Scan, Series
 
 LIMIT = 1 << 28
@@ -158,12 +159,11 @@ def load(*paths: str | Path, limit_bytes: int = LIMIT) -> Scan:
 
 def series_of(headers: Sequence[Header]) -> Series:
     """The headers as one series, whatever they say."""
-    first = headers[0]
     return Series(
         format="dicom",
         paths=tuple(header.path for header in headers),
-        identity=first.identity,
-        acquisition=first.acquisition,
+        identity=agreed([header.identity for header in headers]),
+        acquisition=agreed([header.acquisition for header in headers]),
         pictures=sum(header.pictures for header in headers),
         bytes=sum(header.bytes for header in headers),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket  # noqa: TID251 -- a file of that kind is what is tested
 import sys
@@ -172,3 +173,17 @@ def test_results_of_an_earlier_run_are_no_scans(tmp_path: Path) -> None:
     touch(tmp_path / "edgerun-results" / "0123456789abcdef-chest-pneumonia" / "report.json")
     touch(tmp_path / "0123456789abcdef-not-a-result" / "scan.png")
     assert names(find_files(tmp_path)[0], tmp_path) == ["0123456789abcdef-not-a-result/scan.png", "scan.png"]
+
+
+def test_a_folder_of_results_that_may_not_be_looked_into_ends_no_walk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "0123456789abcdef-chest").mkdir()
+    (tmp_path / "scan").write_bytes(b"x")
+
+    def refused(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    files, _ = find_files(tmp_path)
+    assert files == (str(tmp_path / "scan"),)

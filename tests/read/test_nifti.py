@@ -180,6 +180,13 @@ def test_the_sform_comes_before_the_qform_and_a_contradiction_is_told(read: Read
     assert any("sform" in warning for warning in scan.warnings)
 
 
+def test_an_sform_that_mirrors_the_qform_is_refused(read: Read) -> None:
+    made = image(phantom())
+    made.set_qform(AFFINE @ np.diag([-1, 1, 1, 1]), code=1)
+    made.set_sform(AFFINE, code=2)
+    assert reason_of(read, made) is NOT_A_GRID
+
+
 def test_the_qform_counts_where_there_is_no_sform(read: Read) -> None:
     made = image(phantom())
     made.set_qform(AFFINE, code=1)

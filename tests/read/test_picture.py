@@ -252,7 +252,9 @@ def test_the_library_turns_photographs_the_same_way(read: Read, orientation: int
 def test_tiff_and_png_are_turned_too(read: Read, orientation: int) -> None:
     stored = np.ascontiguousarray(STORED_FOR[orientation](GREY))
     exif = jpeg(SMOOTH, orientation=orientation)[12:38]
-    for data in (tiff([stored], 1, t274=orientation), png(stored, 0, 8, chunk(b"eXIf", exif))):
+    plain = png(stored, 0, 8)
+    behind = plain[:-12] + chunk(b"eXIf", exif) + plain[-12:]
+    for data in (tiff([stored], 1, t274=orientation), png(stored, 0, 8, chunk(b"eXIf", exif)), behind):
         np.testing.assert_array_equal(read(data).voxels[0], GREY)
 
 

@@ -24,6 +24,13 @@ JPEG_LOSSLESS = 0xC3
 JPEG_STANDALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 """Markers without a length: TEM, SOI, RST0 to RST7."""
 
+CLOSING = b"\xff\xd9"
+"""EOI of JPEG and JPEG-LS, EOC of JPEG 2000. The decoders of JPEG and HTJ2K do not miss it: they paint what is missing
+in a plausible grey."""
+
+TAIL_BYTES = 64
+"""Where the closing marker is looked for: bytes of padding may follow it."""
+
 RLE_HEADER_BYTES = 64
 """PS3.5 G.5: the number of segments and 15 offsets."""
 
@@ -79,6 +86,8 @@ def check_frame(frame: bytes, codec: Codec, image: PixelDescription) -> None:
             f"{image.columns} x {image.samples} as in the DICOM header.",
             DAMAGED,
         )
+    if CLOSING not in frame[-TAIL_BYTES:]:
+        raise ReadError(f"Reading a {codec} frame: it is cut short, its closing marker is missing.", DAMAGED)
     if not 1 <= found.precision <= image.bits_allocated:
         raise ReadError(
             f"Reading a {codec} frame: it has {found.precision} bits, expected at most {image.bits_allocated}, the "

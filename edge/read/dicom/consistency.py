@@ -16,6 +16,9 @@ CONTRAST = ("EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "DiffusionB
 """Slices that differ in one of these show something else, even where each lies at a place of its own: half of one echo
 and half of another make an even stack."""
 
+UNSCALED = {"stored value", "unknown"}
+"""Units of slices of which only some happen to be scaled by one, with no unit named for any."""
+
 SAME: tuple[tuple[str, Callable[[FileHeader], Any]], ...] = (
     ("number of rows", lambda file: file.image.rows),
     ("number of columns", lambda file: file.image.columns),
@@ -54,7 +57,8 @@ def check_one_kind(files: Sequence[FileHeader], places: Sequence[Place]) -> None
         )
     for name, value in SAME:
         _check_one(f"{len(files)} files", name, {value(file) for file in files})
-    _check_one(f"{len(places)} pictures", "unit", {place.transform.unit for place in places})
+    units = {place.transform.unit for place in places}
+    _check_one(f"{len(places)} pictures", "unit", units if units != UNSCALED else set())
 
 
 def _check_one(what: str, name: str, found: set[Any]) -> None:

@@ -18,7 +18,7 @@ from edge.read.dicom.codecs import PLUGIN, decoder_of
 from edge.read.dicom.codestream import check_frame
 from edge.read.dicom.description import PixelDescription
 from edge.read.dicom.parse import PixelElement
-from edge.read.dicom.syntaxes import SYNTAXES
+from edge.read.dicom.syntaxes import EXPLICIT_BIG, SYNTAXES
 from edge.reasons import BAD_HEADER, DAMAGED
 
 PARTIAL = "YBR_PARTIAL_422"
@@ -53,6 +53,9 @@ def stored_frames(
     options = _options(image, pixels)
     if codec == "native":
         source: Any = memoryview(content)[pixels.start : pixels.start + (pixels.length or 0)]
+        if image.bits_allocated == image.samples == 1 and uid != EXPLICIT_BIG:
+            yield from ((frame, image.photometric) for frame in _single_bits(source, image))
+            return
     else:
         source = BytesIO(content)
         options |= _offsets(dataset)
@@ -68,6 +71,18 @@ def stored_frames(
             values = _stored_bits(frame, image) if codec in ("native", "rle") else _in_range(frame, image)
             partial = image.photometric == PARTIAL
             yield values, PARTIAL if partial else str(found["photometric_interpretation"])
+
+
+def _single_bits(source: memoryview, image: PixelDescription) -> Iterator[Array]:
+    """Frames of single bits, PS3.5 8.1.1 and D.4: from the lowest bit on, a frame may begin within a byte.
+
+    pydicom takes a byte too few where one begins and ends within bytes.
+    """
+    size = image.rows * image.columns
+    for first in range(0, image.frames * size, size):
+        packed = np.frombuffer(source[first // 8 : (first + size + 7) // 8], dtype=np.uint8)
+        bits = np.unpackbits(packed, bitorder="little")
+        yield bits[first % 8 :][:size].reshape(image.rows, image.columns)
 
 
 def _options(image: PixelDescription, pixels: PixelElement) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def load_scan(series: Series, limit_bytes: int, progress: Progress) -> Scan:
         voxels=voxels,
         grid=layout.grid,
         stack=layout.stack,
-        unit=places[0].transform.unit,
+        unit="unknown" if any(place.transform.unit == "unknown" for place in places) else places[0].transform.unit,
         value_range=_value_range(files[0], places),
         window=_common_window(places),
         identity=identity,

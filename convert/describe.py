@@ -1,0 +1,207 @@
+"""The clinical part of a pack, as its maker writes it in ``pack.toml``: what the model sees, says, and is fit for."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from convert.draft import PLACEHOLDER, draft
+from convert.sources.contract import listed
+from edge.errors import EdgerunError, UsageError
+from edge.pack.manifest import (
+    ClassificationTask,
+    Evidence,
+    Golden,
+    Input,
+    Licence,
+    Manifest,
+    Model,
+    SegmentationTask,
+    Share,
+    Threshold,
+    parse_manifest,
+)
+from edge.prepare import bind_steps
+from edge.typed import TypedError, dump, parse
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["Description", "ThresholdRule", "draft", "parse_description", "read_description", "to_manifest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdRule:
+    """How a label's threshold comes to be.
+
+    Parameters
+    ----------
+    rule : {"sensitivity", "specificity", "youden", "fixed"}
+        The first two: the threshold at which that figure is at least `at_least` on the validation data. ``youden``:
+        where the sum of both is largest. ``fixed``: `value`, which somebody else chose.
+    at_least : float, optional
+    value : float, optional
+    """
+
+    rule: Literal["sensitivity", "specificity", "youden", "fixed"]
+    at_least: Share | None = None
+    value: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What only people know of a model; the rest of a manifest is measured.
+
+    Parameters
+    ----------
+    thresholds : mapping
+        By name of label: one for each that can be a finding, but for a segmentation with ``softmax``.
+
+    Every other key is that of `edge.pack.manifest.Manifest`.
+    """
+
+    name: str
+    version: str
+    title: str
+    status: Literal["trained", "architecture-only"]
+    intended_use: str
+    limits: str
+    licence: Licence
+    inputs: tuple[Input, ...]
+    task: ClassificationTask | SegmentationTask
+    thresholds: Mapping[str, ThresholdRule]
+
+
+def read_description(path: Path) -> Description:
+    """Return the description in a file: TOML, or JSON where its name ends in ``.json``.
+
+    Raises
+    ------
+    UsageError
+        The file is missing or is neither; or a value is unfilled, unknown, missing, of the wrong type, or contradicts
+        another. The message begins with the path of the key.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"Reading the description {path}: {error.strerror}. Draft one with edgerun-convert init."
+        ) from error
+    return parse_description(data, path.name)
+
+
+def parse_description(data: bytes, name: str) -> Description:
+    """Return the description in `data`, which is JSON where `name` ends in ``.json``; see `read_description`."""
+    try:
+        document = _document(data, name)
+        _refuse_unfilled(document)
+        description = parse(Description, document)
+        _check(description)
+    except RecursionError as error:
+        raise UsageError(f"Reading {name}: it is nested too deeply.") from error
+    except ValueError as error:  # TOML, JSON, UTF-8 and TypedError are all of this kind
+        raise UsageError(f"Reading {name}: {error}.") from error
+    return description
+
+
+def to_manifest(
+    description: Description, models: Sequence[Model], golden: Sequence[Golden] = (), evidence: Sequence[Evidence] = ()
+) -> Manifest:
+    """Return the manifest of a pack: the description, and what was built and measured."""
+    kept = {field.name: getattr(description, field.name) for field in fields(Description) if field.name != "thresholds"}
+    return Manifest(
+        format="edgerun-pack",
+        format_version=1,
+        models=tuple(models),
+        golden=tuple(golden),
+        evidence=tuple(evidence),
+        **kept,
+    )
+
+
+def _document(data: bytes, name: str) -> dict[str, Any]:
+    text = data.decode("utf-8-sig")  # editors on Windows put a mark in front
+    if not name.endswith(".json"):
+        return tomllib.loads(text)
+    document = json.loads(text, object_pairs_hook=_no_repeats)
+    if not isinstance(document, dict):
+        raise TypedError("$", f"found {type(document).__name__}, expected an object")
+    return document
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keyed: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in keyed:
+            raise TypedError(f"$..{key}", "the key stands twice in one object")
+        keyed[key] = value
+    return keyed
+
+
+def _refuse_unfilled(document: Mapping[str, Any]) -> None:
+    unfilled = []
+    for path, value in _values(document, "$"):
+        if isinstance(value, str) and value.strip().upper().startswith(PLACEHOLDER):
+            unfilled.append(path)
+        elif value is not None and not isinstance(value, (str, int, float)):  # a bool is an int
+            raise TypedError(path, f"found the {type(value).__name__} {value}, expected a text: put it in quotes")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise TypedError(path, f"found {value}, expected a finite number")
+    if unfilled:
+        raise TypedError(unfilled[0], f"still to be filled in, one of {len(unfilled)}: {listed(unfilled)}")
+
+
+def _values(value: object, path: str) -> Iterator[tuple[str, Any]]:
+    """Every value that holds no others, with its path."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _values(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _values(item, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def _check(description: Description) -> None:
+    """Refuse what no single key shows; the manifest's own rules are applied as they will be when the pack is opened."""
+    softmax = isinstance(description.task, SegmentationTask) and description.task.activation == "softmax"
+    needed = [] if softmax else [label.name for label in description.task.labels if label.finding]
+    for name in needed:
+        if name not in description.thresholds:
+            raise TypedError(f"$.thresholds.{name}", "missing: the label can be a finding")
+    for name, rule in description.thresholds.items():
+        if name not in needed:
+            raise TypedError(f"$.thresholds.{name}", f"expected only {', '.join(needed) or 'none'}")
+        _check_rule(rule, f"$.thresholds.{name}")
+    undecided = Threshold(value=0.5, rule="none yet", chosen_on="nothing", n=1)
+    model = Model(
+        precision="fp32", file="model.onnx", sha256="0" * 64, engines=("none",), verdict="inconclusive",
+        thresholds=dict.fromkeys(needed, undecided),
+    )  # fmt: skip
+    manifest = json.dumps(dump(to_manifest(description, [model]))).encode()
+    try:
+        parse_manifest(manifest, "")
+        for index, item in enumerate(description.inputs):
+            bind_steps(item, f"$.inputs[{index}]")
+    except EdgerunError as error:  # it speaks of a pack that someone was handed, and this is its maker
+        problem = error.message.partition(": ")[2]
+        raise ValueError(problem.rstrip(".")) from error
+
+
+def _check_rule(rule: ThresholdRule, path: str) -> None:
+    asked = {"sensitivity": "at_least", "specificity": "at_least", "fixed": "value", "youden": None}[rule.rule]
+    for key, value in (("at_least", rule.at_least), ("value", rule.value)):
+        if key == asked and value is None:
+            raise TypedError(f"{path}.{key}", f"missing: the rule {rule.rule!r} needs it")
+        if key != asked and value is not None:
+            raise TypedError(
+                f"{path}.{key}", f"found {value:g}, expected none: the rule {rule.rule!r} does not take it"
+            )

@@ -1,0 +1,145 @@
+"""From whatever a user has of a model - a file, a folder, a class, a name - to one ONNX file that a pack may hold."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from convert.sources.contract import Loader, Request, Source
+from edge.errors import UsageError
+from edge.table import Entry, lookup
+
+__all__ = ["KINDS", "RECIPES", "Source", "load_source"]
+
+_TORCH = ("torch", "onnx", "onnxscript", "safetensors")
+
+RECIPES: dict[str, Entry] = {
+    "chest-pneumonia": Entry("convert.recipes.chest_pneumonia:build_model", needs=_TORCH, extra="convert"),
+}
+"""Networks that edgerun trains itself; each is built by a function that takes its weights or None."""
+
+KINDS: dict[str, Entry] = {
+    "recipe": Entry("convert.sources.network:load_recipe", needs=_TORCH, extra="convert"),
+    "onnx": Entry("convert.sources.onnx_model:load_onnx", needs=("onnx",), extra="convert"),
+    "torchscript": Entry("convert.sources.network:load_script", needs=_TORCH, extra="convert"),
+    "module": Entry("convert.sources.network:load_module", needs=_TORCH, extra="convert"),
+    "bundle": Entry("convert.sources.bundle:load_bundle", needs=("onnx",), extra="convert"),
+}
+
+TAKEN = (
+    "an ONNX file, a TorchScript file, the import path of a torch network (package.module:ClassOrFactory), the folder"
+    " of a MONAI bundle, or a recipe"
+)
+
+_WEIGHTS_ONLY = (
+    "it holds weights without their network. Give the network, package.module:ClassOrFactory, and this file as its"
+    " weights"
+)
+_SAVED = (
+    "what it holds of a network cannot be had without running it as a program. Give the network, package.module:ClassOrFactory, and"
+    " its state dict as its weights"
+)
+_KERAS = "it is of Keras. Convert it with tf2onnx and give the ONNX file"
+_PLAN = "it is a plan of TensorRT, bound to one machine. Give the ONNX file that it was built from"
+_PICKLE = (
+    "it is a pickle, which is a program; it is not run. Convert the model where it was made and give the ONNX file"
+)
+_SUFFIXES = {
+    ".onnx": "onnx",
+    ".ort": "onnx",  # is told from its content that it is ONNX Runtime's own format
+}
+_ELSEWHERE = {
+    ".safetensors": _WEIGHTS_ONLY,
+    ".pt2": "it is a program of torch.export. Export it with torch.onnx.export and give the ONNX file",
+    ".h5": _KERAS,
+    ".hdf5": _KERAS,
+    ".keras": _KERAS,
+    ".pb": "it is of TensorFlow. Convert it with tf2onnx and give the ONNX file",
+    ".tflite": "it is of TensorFlow Lite. Convert it with tf2onnx and give the ONNX file",
+    ".pkl": _PICKLE,
+    ".joblib": _PICKLE,
+    ".engine": _PLAN,
+    ".plan": _PLAN,
+    ".xml": "it is of OpenVINO. Give the ONNX file that it was converted from",
+    ".mlmodel": "it is of Core ML. Give the model that it was converted from",
+}
+
+
+def load_source(
+    spec: str, *, weights: Path | None = None, example_shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> Source:
+    """Return the model that `spec` names as one checked ONNX file.
+
+    A recipe's name wins over a file of that name; ``./name`` is always the file.
+
+    Parameters
+    ----------
+    spec : str
+        An ONNX file, a TorchScript file, ``package.module:ClassOrFactory``, the folder of a MONAI bundle, or a name
+        in `RECIPES`. The code of a module is the user's own and is run; TorchScript is a restricted program of its
+        author, which runs when it is loaded; of a bundle only ``configs/metadata.json`` and the model are read.
+    weights : Path, optional
+        For a module or a recipe: safetensors, or a state dict as ``torch.save`` writes it. No pickle is run.
+    example_shapes : mapping, optional
+        By name of input, in the order of the network's arguments: its shape with the batch in front, whatever its
+        size there. Needed for TorchScript and modules; for ONNX where it leaves more than the batch open.
+
+    Raises
+    ------
+    UsageError
+        There is no such model, it is of a kind that cannot be converted, or something else is needed; says what.
+    edge.errors.EngineError
+        ``E501``: ONNX Runtime cannot load it.
+    """
+    kind = _kind_of(spec)
+    if weights is not None and kind not in ("module", "recipe"):
+        raise UsageError(
+            f"Reading {spec} with the weights {weights.name}: it holds its weights already, expected none beside it."
+        )
+    if missing := KINDS[kind].missing():
+        raise UsageError(f"Reading {spec}: {', '.join(missing)} is not installed. Install edgerun[convert].")
+    loader: Loader = KINDS[kind].load()
+    return loader(Request(spec=spec, weights=weights, example_shapes=example_shapes))
+
+
+def _kind_of(spec: str) -> str:
+    path = Path(spec)
+    if spec in RECIPES:
+        return "recipe"
+    if path.is_dir():
+        return "bundle"
+    if path.is_file():
+        return _kind_of_file(path)
+    if ":" in spec and not any(separator in spec for separator in "/\\"):
+        return "module"
+    if path.suffix or "/" in spec:
+        raise UsageError(f"Reading {spec}: there is no such file or folder. Expected {TAKEN}.")
+    lookup(RECIPES, spec, "recipe")  # says what recipes there are
+    return "recipe"
+
+
+def _kind_of_file(path: Path) -> str:
+    """By what a file holds where that tells, else by its name."""
+    found = _kind_of_zip(path) if zipfile.is_zipfile(path) else ""
+    if found == "torchscript":
+        return found
+    suffix = path.suffix.lower()
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
+    problem = _ELSEWHERE.get(suffix, found)
+    with path.open("rb") as file:
+        if not problem and file.read(1) == b"\x80":
+            problem = f"it is a pickle, and {_SAVED}"
+    if not problem:
+        problem = f"found a file whose name ends in {suffix or 'nothing'}, expected {TAKEN}"
+    raise UsageError(f"Reading {path.name}: {problem}.")
+
+
+def _kind_of_zip(path: Path) -> str:
+    """Tell TorchScript, which keeps its program in ``code/``, from what ``torch.save`` writes."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name.partition("/")[2] for name in archive.namelist()]
+    if any(name.startswith("code/") for name in names):
+        return "torchscript"
+    return f"torch.save wrote it, and {_SAVED}" if "data.pkl" in names else ""
