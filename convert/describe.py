@@ -91,9 +91,8 @@ def read_description(path: Path) -> Description:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UsageError(
-            f"Reading the description {path}: {error.strerror}. Draft one with edgerun-convert init."
-        ) from error
+        told = f"{error.strerror}. `edgerun-convert init` drafts one from a model."
+        raise UsageError(f"Reading the description {path}: {told}") from error
     return parse_description(data, path.name)
 
 
@@ -129,7 +128,7 @@ def to_manifest(
 def _document(data: bytes, name: str) -> dict[str, Any]:
     text = data.decode("utf-8-sig")  # editors on Windows put a mark in front
     if not name.endswith(".json"):
-        return tomllib.loads(text)
+        return dict(tomllib.loads(text))
     document = json.loads(text, object_pairs_hook=_no_repeats)
     if not isinstance(document, dict):
         raise TypedError("$", f"found {type(document).__name__}, expected an object")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ HEAD = f"""\
 """
 
 STEPS = """\
-# From the scan to the tensor, in this order, exactly as in training. `step` is one of: {names}.
+# From the scan to the tensor, in this order, exactly as in training. A step is one of:
+{names}
 # For example:
 #   {{ step = "monochrome2" }},                                    high values are bright
 #   {{ step = "voi_window" }},                                     to 0..1 by the window of the file
@@ -126,7 +128,7 @@ def _steps(spatial: tuple[int | None, ...], channels: int | None) -> str:
 
     height, width = spatial[-2:]
     order = "grey" if channels == 1 else "rgb"
-    names = ", ".join(sorted(TABLE))
+    names = textwrap.fill(", ".join(sorted(TABLE)), 100, initial_indent="#   ", subsequent_indent="#   ")
     return STEPS.format(names=names, height=height or 224, width=width or 224, channels=order).rstrip("\n")
 
 
@@ -153,7 +155,7 @@ def _task(model: ModelProto, outputs: list[_Tensor], told: Hints) -> Iterator[st
     names = _labels(makers, count, softmax=segments and activation == "softmax")
     for label in names:
         yield from _label(label, makers)
-    yield "\n# From which score on a label is found: one for each that can be a finding (none for softmax segmentation)."
+    yield "\n# From which score on a label is found: one for each that can be a finding, none for softmax segmentation."
     yield "# rule: sensitivity or specificity with at_least, youden, or fixed with value."
     for label in names:
         yield f"[thresholds.{label}]"
@@ -181,11 +183,11 @@ def _segmentation(output: _Tensor, activation: str) -> Iterator[str]:
 def _label(name: str, makers: tuple[str, ...]) -> Iterator[str]:
     said = next((title for title in makers if _slug(title) == name), "")
     yield "\n[[task.labels]]"
-    yield f"name = {_toml(name)}"
+    yield f"name = {_toml(name)}  # renamed here, it must be renamed under thresholds too"
     yield f"title = {_unfilled('for people', said)}"
     yield f"finding = {_unfilled('true, or false for such as normal')}"
     yield f"urgency = {_unfilled('routine, soon or urgent')}"
-    yield f'# code = {{ scheme = "SCT", value = "...", meaning = "..." }}  # SNOMED CT, RadLex (RADLEX) or DCM'
+    yield '# code = { scheme = "SCT", value = "...", meaning = "..." }  # SNOMED CT (SCT), RadLex (RADLEX), DCM'
 
 
 def _labels(makers: tuple[str, ...], count: int | None, *, softmax: bool) -> list[str]:
@@ -235,4 +237,4 @@ def _toml(text: str) -> str:
 
 
 def _comment(text: str) -> str:
-    return " ".join(text.split()).translate({code: None for code in [*range(32), 127]})
+    return " ".join(text.split()).translate(dict.fromkeys([*range(32), 127]))

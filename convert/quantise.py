@@ -13,7 +13,7 @@ import io
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -254,8 +254,9 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships
 
 def _ranges(model: bytes, feeds: Iterator[Feed], method: Method) -> TensorsData:
     kind, options = CALIBRATORS[method]
-    chunk = list(islice(feeds, CHUNK))
-    if not chunk:
+    chunks = _chunks(feeds)
+    first = next(chunks, None)
+    if first is None:
         raise UsageError("Calibrating a model: found no feed, expected some hundred typical scans.")
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         file = Path(folder) / "model.onnx"
@@ -263,13 +264,19 @@ def _ranges(model: bytes, feeds: Iterator[Feed], method: Method) -> TensorsData:
         calibrator = create_calibrator(
             file, QUANTISED, str(Path(folder) / "augmented.onnx"), kind, extra_options=dict(options)
         )
-        while chunk:
+        for chunk in chain([first], chunks):
             try:
                 calibrator.collect_data(_Reader(chunk))
             except ValueError as error:  # NumPy's, of a histogram over what is no number
                 raise EdgerunError(f"Calibrating a model: a layer overflows on a calibration scan. {error}") from error
-            chunk = list(islice(feeds, CHUNK))
         return calibrator.compute_data()
+
+
+def _chunks(feeds: Iterator[Feed]) -> Iterator[list[Feed]]:
+    """A few feeds at a time, all of one shape, since the histograms stack what they give."""
+    for _, alike in groupby(feeds, key=lambda feed: {name: value.shape for name, value in feed.items()}):
+        while chunk := list(islice(alike, CHUNK)):
+            yield chunk
 
 
 def _check_ranges(ranges: TensorsData, graph: GraphProto) -> None:
@@ -285,7 +292,7 @@ def _check_ranges(ranges: TensorsData, graph: GraphProto) -> None:
 def _known(names: Collection[str], graph: GraphProto) -> set[str]:
     known = {node.name for node in graph.node}
     for name in sorted(set(names) - known):
-        close = ", ".join(difflib.get_close_matches(name, known)) or "none that is alike"
+        close = ", ".join(difflib.get_close_matches(name, sorted(known))) or "none that is alike"
         raise UsageError(f"Quantising a model: keep_float names {name!r}, which no node has; found {close}.")
     return set(names)
 

@@ -37,8 +37,8 @@ _WEIGHTS_ONLY = (
     " weights"
 )
 _SAVED = (
-    "what it holds of a network cannot be had without running it as a program. Give the network, package.module:ClassOrFactory, and"
-    " its state dict as its weights"
+    "what it holds of a network cannot be had without running it as a program. Give the network,"
+    " package.module:ClassOrFactory, and its state dict as its weights"
 )
 _KERAS = "it is of Keras. Convert it with tf2onnx and give the ONNX file"
 _PLAN = "it is a plan of TensorRT, bound to one machine. Give the ONNX file that it was built from"

@@ -39,7 +39,9 @@ def load_bundle(request: Request) -> Source:
     if model.suffix != ".onnx":
         note = note.replace("nothing in it", "nothing else in it")
     return Source(
-        onnx=source.onnx, origin=f"the MONAI bundle {folder.name}: {source.origin}", notes=(note, *source.notes)
+        onnx=source.onnx,
+        origin=f"the MONAI bundle {folder.resolve().name}: {source.origin}",
+        notes=(note, *source.notes),
     )
 
 

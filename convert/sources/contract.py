@@ -1,4 +1,4 @@
-"""What a loader of models is asked for and what it gives: one ONNX file, with where it is from and what was done to it."""
+"""What a loader of models is asked for, and what it gives: one ONNX file, its origin, and what was done to it."""
 
 from __future__ import annotations
 

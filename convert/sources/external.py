@@ -72,10 +72,10 @@ def _cut(data: bytes, where: dict[str, str], tensor: TensorProto, file: Path) ->
 
 
 def _size(tensor: TensorProto) -> int:
-    count = math.prod(tensor.dims)
+    count = int(math.prod(tensor.dims))
     if TensorProto.DataType.Name(tensor.data_type) in ("INT4", "UINT4", "FLOAT4E2M1"):
         return (count + 1) // 2
-    return int(count * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
+    return count * int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
 
 
 def tensors_of(model: ModelProto) -> Iterator[TensorProto]:

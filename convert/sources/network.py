@@ -131,19 +131,24 @@ def _built(spec: str) -> Any:
 
 
 def _module_of(found: Callable[..., Any], spec: str) -> Any:
-    needed = _arguments(found) if callable(found) else []
+    needed = _arguments(found) if _builds(found) else []
     if needed:
         raise UsageError(
             f"Building {spec}: it needs {', '.join(needed)}, expected a class or a function that is called without"
             " arguments. Write a function that builds it with the options of its training, and give that."
         )
     try:
-        module = found() if callable(found) and not hasattr(found, "state_dict") or isinstance(found, type) else found
+        module = found() if _builds(found) else found
     except Exception as error:  # the user's own code may raise anything
         raise UsageError(f"Building {spec}: {type(error).__name__}: {first_line(error)}.") from error
     if not hasattr(module, "state_dict") or not hasattr(module, "named_modules"):
         raise UsageError(f"Building {spec}: found {type(module).__name__}, expected a torch.nn.Module.")
     return module
+
+
+def _builds(found: Any) -> bool:
+    """Whether it is a class or a function, and not a network that the module has built already."""
+    return isinstance(found, type) or (callable(found) and not hasattr(found, "state_dict"))
 
 
 def _arguments(function: Any, *, skip: int = 0) -> list[str]:
@@ -189,7 +194,7 @@ def _converted(network: Network, origin: str, notes: list[str]) -> Source:
     for exporter in network.exporters:
         try:
             onnx = _export(network, network.module, example, network.outputs, exporter)
-        except Exception as error:  # each exporter raises its own kinds
+        except Exception as error:  # noqa: BLE001 - each exporter raises its own kinds; all are told below
             reasons.append(f"{exporter}: {first_line(error)}")
             continue
         check_onnx(onnx, network.name)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import ModelProto
 
@@ -81,7 +80,7 @@ def read_model(path: Path) -> ModelProto:
         raise UsageError(f"Reading {path.name}: it is a pointer of Git LFS, not the file. Run `git lfs pull`.")
     try:
         model = onnx.load_model_from_string(data)
-    except DecodeError as error:
+    except Exception as error:  # protobuf's own, which it hides
         raise UsageError(f"Reading {path.name}: it is no ONNX file, or it is cut off. Download it again.") from error
     if not model.graph.node:
         raise UsageError(f"Reading {path.name}: found no operator in it, expected an ONNX model. Export it again.")

@@ -1,4 +1,4 @@
-"""What can be set right in a foreign ONNX model without changing its answers; each repair returns a sentence or none."""
+"""What can be set right in a foreign ONNX model without changing its answers; each repair says what it did."""
 
 from __future__ import annotations
 

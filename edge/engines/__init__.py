@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from edge.errors import EngineError
-from edge.reasons import NO_ENGINE
+from edge.reasons import ENGINE_RUN, NO_ENGINE
 from edge.table import Entry, lookup
 
 ENGINES: Mapping[str, Entry] = {
@@ -82,6 +82,34 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give the model's memory back; a second call does nothing."""
+
+
+def check_feeds(feeds: Mapping[str, NDArray[Any]], inputs: Sequence[TensorSpec], engine: str) -> None:
+    """Refuse what engines themselves would cast, cut, misread, or replace by what they were fed before.
+
+    Parameters
+    ----------
+    feeds : mapping
+        As given to `Engine.infer`.
+    inputs : sequence of TensorSpec
+        What the model takes. A dtype of another byte order is another dtype.
+    engine : str
+        What to call it in messages.
+
+    Raises
+    ------
+    EngineError
+        ``E502``.
+    """
+    if set(feeds) != {item.name for item in inputs}:
+        names = ", ".join(sorted(feeds)) or "nothing"
+        expected = ", ".join(sorted(item.name for item in inputs)) or "nothing"
+        raise EngineError(f"Running {engine}: found {names}; expected {expected}.", ENGINE_RUN)
+    for item in inputs:
+        feed = feeds[item.name]
+        if str(feed.dtype) != item.dtype or not item.fits(feed.shape):
+            found = f"{item.name!r} is {feed.dtype} of shape {feed.shape}, expected {item.dtype} of shape {item.shape}"
+            raise EngineError(f"Running {engine}: {found}.", ENGINE_RUN)
 
 
 def available_engines() -> tuple[str, ...]:

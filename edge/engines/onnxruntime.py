@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from edge.engines import EngineFacts, TensorSpec
+from edge.engines import EngineFacts, TensorSpec, check_feeds
 from edge.errors import EngineError
 from edge.reasons import ENGINE_OPEN, ENGINE_RUN
 
@@ -61,6 +61,7 @@ class OnnxRuntimeEngine:
 
     def infer(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the model once; see `edge.engines.Engine.infer`."""
+        check_feeds(feeds, self.inputs, f"onnxruntime {ort.__version__}")
         names = [item.name for item in self.outputs]
         try:
             values = self._session.run(names, dict(feeds))

@@ -9,10 +9,9 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from edge.engines import EngineFacts, TensorSpec
+from edge.engines import EngineFacts, TensorSpec, check_feeds
 from edge.errors import EngineError
 from edge.reasons import ENGINE_OPEN, ENGINE_RUN
 
@@ -95,7 +94,7 @@ class OpenVinoEngine:
         """Run the model once; see `edge.engines.Engine.infer`."""
         if self._request is None:
             raise EngineError(f"Running {_name()}: it is closed.", ENGINE_RUN)
-        _check_feeds(feeds, self.inputs)
+        check_feeds(feeds, self.inputs, _name())
         try:
             self._request.start_async({index: feeds[item.name] for index, item in enumerate(self.inputs)})
             self._request.wait()  # not infer(): with one thread, 2025.4 to 2026.4 lose its errors and give old outputs
@@ -159,19 +158,6 @@ def _spec(name: str, port: Any) -> TensorSpec:
         raise EngineError(f"Opening {_name()}: {found}.", ENGINE_OPEN)
     sizes = tuple(size.get_length() if size.is_static else -1 for size in shape) if shape.rank.is_static else ()
     return TensorSpec(name=name, dtype=DTYPES[kind], shape=sizes)
-
-
-def _check_feeds(feeds: Mapping[str, NDArray[Any]], inputs: tuple[TensorSpec, ...]) -> None:
-    """Refuse what OpenVINO itself would cast, cut, or replace by what it was fed before."""
-    if set(feeds) != {item.name for item in inputs}:
-        names = ", ".join(sorted(feeds)) or "nothing"
-        expected = ", ".join(sorted(item.name for item in inputs)) or "nothing"
-        raise EngineError(f"Running {_name()}: found {names}; expected {expected}.", ENGINE_RUN)
-    for item in inputs:
-        feed = feeds[item.name]
-        if feed.dtype != np.dtype(item.dtype) or not item.fits(feed.shape):
-            found = f"{item.name!r} is {feed.dtype} of shape {feed.shape}, expected {item.dtype} of shape {item.shape}"
-            raise EngineError(f"Running {_name()}: {found}.", ENGINE_RUN)
 
 
 def _version() -> str:

@@ -258,6 +258,12 @@ def test_feeds_may_come_from_a_generator() -> None:
     assert quantise_int8(model, iter(feeds()), method="percentile") == int8(model, "percentile")
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_feeds_may_differ_in_their_batch(method: Method) -> None:
+    mixed = [*feeds(3), *feeds(2, batch=3), *feeds(10, batch=2)]
+    assert tensorrt_problems(quantise_int8(residual_network(), mixed, method=method)) == ()
+
+
 def test_no_feed_is_refused() -> None:
     with pytest.raises(UsageError, match="found no feed, expected some hundred"):
         quantise_int8(residual_network(), [], method="minmax")

@@ -146,6 +146,11 @@ def test_a_feed_that_the_model_does_not_take_is_an_error_of_running(engine: Engi
     np.testing.assert_allclose(engine.infer({"image": image()})["scores"], truth(image()), atol=1e-4)
 
 
+@real
+def test_a_feed_in_another_byte_order_is_refused_and_not_misread(name: str) -> None:
+    assert ">f4" in refused(opened(name), {"image": image().astype(">f4")})
+
+
 def test_an_engine_can_be_closed_twice(engine: Engine) -> None:
     engine.close()
     engine.close()
