@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import typer
 
@@ -43,9 +43,10 @@ def pack(
     data: Path = typer.Option(..., help="The recipe's data set, for threshold and evidence."),
     out: Path = typer.Option(..., help="Folder of the pack."),
     examples: Path = typer.Option(..., help="Folder for example scans."),
+    weights: Optional[Path] = typer.Option(None, help="Weights (safetensors); by default those of the recipe."),
 ) -> None:
     """Export a recipe's trained network and measure it: a pack with its evidence."""
-    _entry(BUILDERS, recipe)(data, out, examples, _say)
+    _entry(BUILDERS, recipe)(data, out, examples, weights, _say)
 
 
 def _entry(table: dict[str, Entry], name: str) -> Any:

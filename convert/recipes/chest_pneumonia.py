@@ -315,4 +315,5 @@ def train_to(data: Path, out: Path, progress: Progress) -> None:
     save(model, out)
     for name in ("val", "test"):
         images, labels = splits[name]
-        progress(f"{name} AUC {area_under_roc(labels == 1, predict(model, images).astype(np.float64)):.4f} ({len(labels)} images)")
+        scores = predict(model, images).astype(np.float64)
+        progress(f"{name} AUC {area_under_roc(labels == 1, scores):.4f} ({len(labels)} images)")

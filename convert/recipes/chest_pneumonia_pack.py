@@ -47,7 +47,7 @@ TOLERANCES = {"fp32": 0.001, "int8": 0.02}
 """Of scores between machines: kernels add up in different orders, and INT8 rounds what they add."""
 
 
-def build_pack(data: Path, folder: Path, examples: Path, progress: Progress) -> None:
+def build_pack(data: Path, folder: Path, examples: Path, weights: Path | None, progress: Progress) -> None:
     """Export the trained network, build every candidate, judge it, and write pack and example files.
 
     Parameters
@@ -58,12 +58,14 @@ def build_pack(data: Path, folder: Path, examples: Path, progress: Progress) -> 
         Of the pack; what is there is replaced.
     examples : Path
         Folder for the first test pictures of each class as DICOM.
+    weights : Path, optional
+        safetensors file; the recipe's own by default.
     progress : callable
         Told what is being done, and the verdicts.
     """
     splits = load_data(data)
     progress("exporting")
-    onnx = _export()
+    onnx = _export(weights)
     with tempfile.TemporaryDirectory() as scratch:
         sets = {name: _written(Path(scratch) / name, images, labels) for name, (images, labels) in splits.items()}
         built = build(_plan(onnx, sets), progress)
@@ -100,11 +102,11 @@ def _plan(onnx: bytes, sets: Mapping[str, LabelledSet]) -> Plan:
     )
 
 
-def _export() -> bytes:
+def _export(weights: Path | None) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MODEL_FILE
         export_onnx(
-            build_model(),
+            build_model(weights),
             (torch.zeros(2, 1, SIZE, SIZE),),
             input_names=(INPUT,),
             output_names=OUTPUTS,
