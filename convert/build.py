@@ -16,7 +16,7 @@ from convert.quantise import Method, head_nodes, quantise_int8
 from edge.errors import UsageError
 from edge.pack.manifest import Evidence, Manifest, Model, Threshold
 
-FP32, INT8, INT8_LOWERED = "model.fp32.onnx", "model.int8.onnx", "model.int8.onnxruntime.onnx"
+FP32, INT8 = "model.fp32.onnx", "model.int8.onnx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,17 +128,16 @@ def build(plan: Plan, progress: Progress) -> Built:
 def candidates_of(plan: Plan) -> tuple[Candidate, ...]:
     """Return every precision on every engine, the reference first.
 
-    ONNX Runtime is given a lowered INT8 graph of its own, which its kernels for x86 are fastest with.
+    The INT8 graph is lowered to unsigned activations: ONNX Runtime's kernels need that to be fast, and OpenVINO to be
+    right (its answers to some signed graphs are wrong without a word).
     """
     feeds = list(feeds_of(plan.calibrate, plan.draft))
     task = plan.draft.task
     outputs = [name for name in (task.output, getattr(task, "map_output", None)) if name]
     int8 = quantise_int8(plan.onnx, feeds, method=plan.method, keep_float=head_nodes(plan.onnx, outputs))
     found = [Candidate(precision="fp32", engine=name, file=FP32, onnx=plan.onnx) for name in plan.engines]
-    for name in plan.engines:
-        lowered = name == "onnxruntime"
-        onnx = lower_for_onnxruntime(int8) if lowered else int8
-        found.append(Candidate(precision="int8", engine=name, file=INT8_LOWERED if lowered else INT8, onnx=onnx))
+    lowered = lower_for_onnxruntime(int8)
+    found += [Candidate(precision="int8", engine=name, file=INT8, onnx=lowered) for name in plan.engines]
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from convert.draft import PLACEHOLDER, draft
+from convert.draft import PLACEHOLDER, draft, show_sizes, sizes_of
 from convert.sources.contract import listed
 from edge.errors import EdgerunError, UsageError
 from edge.pack.manifest import (
@@ -34,7 +34,15 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Description", "ThresholdRule", "draft", "parse_description", "read_description", "to_manifest"]
+__all__ = [
+    "Description",
+    "ThresholdRule",
+    "check_fits",
+    "draft",
+    "parse_description",
+    "read_description",
+    "to_manifest",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +133,55 @@ def to_manifest(
     )
 
 
+def check_fits(description: Description, onnx_file: bytes) -> None:
+    """Refuse a description whose tensors are not those of the model, before anything is measured with it.
+
+    Parameters
+    ----------
+    description : Description
+    onnx_file : bytes
+        Checked, as in `convert.sources.Source.onnx`.
+
+    Raises
+    ------
+    UsageError
+        A tensor is not in the graph, or its fixed sizes are not those of the description or of its labels.
+    """
+    inputs, outputs = sizes_of(onnx_file)
+    named = {item.tensor: (None, *item.shape) for item in description.inputs}
+    if set(named) != set(inputs):
+        raise _misfit("$.inputs", f"found the tensors {', '.join(named)}, expected {', '.join(inputs)}")
+    for index, item in enumerate(description.inputs):
+        _check_sizes(named[item.tensor], inputs[item.tensor], f"$.inputs[{index}].shape")
+    task = description.task
+    if task.output not in outputs:
+        raise _misfit("$.task.output", f"found {task.output!r}, expected one of {', '.join(outputs)}")
+    if isinstance(task, ClassificationTask) and task.map_output and task.map_output not in outputs:
+        raise _misfit("$.task.map_output", f"found {task.map_output!r}, expected one of {', '.join(outputs)}")
+    sizes = outputs[task.output]
+    count = sizes[1] if len(sizes) > 1 else None
+    if count is not None and count != _values_of(task):
+        wanted = f"found {len(task.labels)}, which take {_values_of(task)} values of {task.output!r}, expected {count}"
+        raise _misfit("$.task.labels", wanted)
+
+
+def _values_of(task: ClassificationTask | SegmentationTask) -> int:
+    """How many values or channels the labels take."""
+    if isinstance(task, SegmentationTask):
+        return len(task.labels) + (1 if task.activation == "softmax" else 0)
+    return len(task.labels) - (1 if task.mode == "ordinal" and task.activation == "sigmoid" else 0)
+
+
+def _check_sizes(said: tuple[int | None, ...], found: tuple[int | None, ...], path: str) -> None:
+    pairs = zip(said[1:], found[1:], strict=False)
+    if len(said) != len(found) or any(None not in pair and pair[0] != pair[1] for pair in pairs):
+        raise _misfit(path, f"found {show_sizes(said[1:])}, expected {show_sizes(found[1:])} as in the graph")
+
+
+def _misfit(path: str, problem: str) -> UsageError:
+    return UsageError(f"Comparing the description with the model: {path}: {problem}.")
+
+
 def _document(data: bytes, name: str) -> dict[str, Any]:
     text = data.decode("utf-8-sig")  # editors on Windows put a mark in front
     if not name.endswith(".json"):
@@ -178,7 +235,7 @@ def _check(description: Description) -> None:
             raise TypedError(f"$.thresholds.{name}", "missing: the label can be a finding")
     for name, rule in description.thresholds.items():
         if name not in needed:
-            raise TypedError(f"$.thresholds.{name}", f"expected only {', '.join(needed) or 'none'}")
+            raise TypedError(f"$.thresholds.{name}", f"found a threshold, expected them for {_of(needed)}")
         _check_rule(rule, f"$.thresholds.{name}")
     undecided = Threshold(value=0.5, rule="none yet", chosen_on="nothing", n=1)
     model = Model(
@@ -195,12 +252,15 @@ def _check(description: Description) -> None:
         raise ValueError(problem.rstrip(".")) from error
 
 
+def _of(needed: list[str]) -> str:
+    return f"the labels that can be a finding alone: {', '.join(needed)}" if needed else "none of its labels"
+
+
 def _check_rule(rule: ThresholdRule, path: str) -> None:
     asked = {"sensitivity": "at_least", "specificity": "at_least", "fixed": "value", "youden": None}[rule.rule]
-    for key, value in (("at_least", rule.at_least), ("value", rule.value)):
-        if key == asked and value is None:
-            raise TypedError(f"{path}.{key}", f"missing: the rule {rule.rule!r} needs it")
+    given = {"at_least": rule.at_least, "value": rule.value}
+    if asked and given[asked] is None:
+        raise TypedError(f"{path}.{asked}", f"missing: the rule {rule.rule!r} needs it")
+    for key, value in given.items():
         if key != asked and value is not None:
-            raise TypedError(
-                f"{path}.{key}", f"found {value:g}, expected none: the rule {rule.rule!r} does not take it"
-            )
+            raise TypedError(f"{path}.{key}", f"found {value:g}, expected none for the rule {rule.rule!r}")

@@ -36,12 +36,15 @@ STEPS = """\
 _ACTIVATIONS = {"Sigmoid": "none", "Softmax": "none"}
 
 
+Sizes = tuple[int | None, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tensor:
-    """An input or an output; None stands for an open axis."""
+    """An input or an output."""
 
     name: str
-    sizes: tuple[int | None, ...]
+    sizes: Sizes
 
 
 def draft(onnx_file: bytes, name: str, hints: Hints | None = None) -> str:
@@ -62,9 +65,7 @@ def draft(onnx_file: bytes, name: str, hints: Hints | None = None) -> str:
         The model has no input of the shape of a picture.
     """
     model = onnx.load_model_from_string(onnx_file)
-    constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = [_tensor(item) for item in model.graph.input if item.name not in constants]
-    outputs = [_tensor(item) for item in model.graph.output]
+    inputs, outputs = ([_Tensor(name=key, sizes=sizes) for key, sizes in side.items()] for side in sizes_of(onnx_file))
     pictures = [item for item in inputs if len(item.sizes) in (4, 5)]
     if len(pictures) < len(inputs) or not inputs:
         odd = next((item for item in inputs if item not in pictures), None)
@@ -76,6 +77,30 @@ def draft(onnx_file: bytes, name: str, hints: Hints | None = None) -> str:
         parts += _input(item, next((hint for hint in told.inputs if hint.name == item.name), InputHint(name="")))
     parts += _task(model, outputs, told)
     return "\n".join(parts) + "\n"
+
+
+def sizes_of(onnx_file: bytes) -> tuple[dict[str, Sizes], dict[str, Sizes]]:
+    """Return the sizes of the inputs and of the outputs of a graph, by name; None stands for an open axis."""
+    graph = onnx.load_model_from_string(onnx_file).graph
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = {item.name: _sizes(item) for item in graph.input if item.name not in constants}
+    return inputs, {item.name: _sizes(item) for item in graph.output}
+
+
+def _sizes(item: ValueInfoProto) -> Sizes:
+    dims = item.type.tensor_type.shape.dim
+    return tuple(int(dim.dim_value) if dim.dim_value > 0 else None for dim in dims)
+
+
+def show_sizes(sizes: Sizes) -> str:
+    """Return sizes as a text.
+
+    Examples
+    --------
+    >>> show_sizes((None, 3, 224, 224))
+    '? x 3 x 224 x 224'
+    """
+    return " x ".join("?" if size is None else str(size) for size in sizes)
 
 
 def _head(name: str, told: Hints) -> Iterator[str]:
@@ -98,7 +123,7 @@ def _input(item: _Tensor, hint: InputHint) -> Iterator[str]:
     channels = sizes[-1] if axes.endswith("C") else sizes[0]
     spatial = sizes[:-1] if axes.endswith("C") else sizes[1:]
     modality = "DICOM's word, such as CR, DX, CT, MR, MG, US"
-    yield f"\n# The graph's input {item.name}: {_shown(item.sizes)}, N first."
+    yield f"\n# The graph's input {item.name}: {show_sizes(item.sizes)}, N first."
     if hint.channel_names:
         yield f"# Its makers call its channels: {_comment(', '.join(hint.channel_names))}."
     if hint.value_range:
@@ -138,8 +163,8 @@ def _task(model: ModelProto, outputs: list[_Tensor], told: Hints) -> Iterator[st
     maps = [item for item in outputs if len(item.sizes) in (4, 5)]
     chosen = (scores or maps or outputs)[0]
     makers = next((item.channel_names for item in told.outputs if item.name == chosen.name), ())
-    others = [f"{item.name} ({_shown(item.sizes)})" for item in outputs if item is not chosen]
-    yield f"\n# The graph's output {chosen.name}: {_shown(chosen.sizes)}, N first."
+    others = [f"{item.name} ({show_sizes(item.sizes)})" for item in outputs if item is not chosen]
+    yield f"\n# The graph's output {chosen.name}: {show_sizes(chosen.sizes)}, N first."
     if others:
         yield f"# Its other outputs: {_comment(', '.join(others))}."
     yield "[task]"
@@ -204,21 +229,12 @@ def _activation(model: ModelProto, output: str) -> str:
     return _ACTIVATIONS.get(producer.get(output, ""), "")
 
 
-def _tensor(item: ValueInfoProto) -> _Tensor:
-    dims = item.type.tensor_type.shape.dim
-    return _Tensor(name=item.name, sizes=tuple(int(dim.dim_value) if dim.dim_value > 0 else None for dim in dims))
-
-
 def _axes(item: _Tensor) -> str:
     """Where the channels stand: last where only the last size is small, else first."""
     few = (1, 2, 3, 4)
     last = item.sizes[-1] in few and item.sizes[1] not in few
     spatial = "HW" if len(item.sizes) == 4 else "DHW"
     return f"N{spatial}C" if last else f"NC{spatial}"
-
-
-def _shown(sizes: tuple[int | None, ...]) -> str:
-    return " x ".join("?" if size is None else str(size) for size in sizes)
 
 
 def _unfilled(what: str, makers: str = "") -> str:

@@ -264,11 +264,11 @@ def _ranges(model: bytes, feeds: Iterator[Feed], method: Method) -> TensorsData:
         calibrator = create_calibrator(
             file, QUANTISED, str(Path(folder) / "augmented.onnx"), kind, extra_options=dict(options)
         )
-        for chunk in chain([first], chunks):
-            try:
+        try:
+            for chunk in chain([first], chunks):
                 calibrator.collect_data(_Reader(chunk))
-            except ValueError as error:  # NumPy's, of a histogram over what is no number
-                raise EdgerunError(f"Calibrating a model: a layer overflows on a calibration scan. {error}") from error
+        except ValueError as error:  # NumPy's, of a histogram over what is no number
+            raise EdgerunError(f"Calibrating a model: a layer overflows on a calibration scan. {error}") from error
         return calibrator.compute_data()
 
 

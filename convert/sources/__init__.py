@@ -42,9 +42,7 @@ _SAVED = (
 )
 _KERAS = "it is of Keras. Convert it with tf2onnx and give the ONNX file"
 _PLAN = "it is a plan of TensorRT, bound to one machine. Give the ONNX file that it was built from"
-_PICKLE = (
-    "it is a pickle, which is a program; it is not run. Convert the model where it was made and give the ONNX file"
-)
+_PICKLE = "it is a pickle, a program, and is not run. Convert the model where it was made, and give the ONNX file"
 _SUFFIXES = {
     ".onnx": "onnx",
     ".ort": "onnx",  # is told from its content that it is ONNX Runtime's own format

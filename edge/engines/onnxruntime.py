@@ -80,6 +80,8 @@ def _options(threads: int) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Processors without VNNI add up pairs of INT8 products in 16 bits, which can overflow: take the exact kernels.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.add_session_config_entry("session.load_model_format", "ONNX")  # what was checked, not what it looks like
     return options
 

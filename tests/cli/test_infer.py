@@ -232,7 +232,8 @@ class TestFailures:
     def test_a_precision_that_is_not_proven_runs_by_name_and_says_so(
         self, edgerun: Edgerun, radiograph: Path, tmp_path: Path
     ) -> None:
-        ran = edgerun("infer", radiograph, "--precision", "int8", "--json", "--out", tmp_path / "out")
+        asked = ("--precision", "int8", "--engine", "onnxruntime")
+        ran = edgerun("infer", radiograph, *asked, "--json", "--out", tmp_path / "out")
         (result,) = ran.reports[0]["results"]
         assert ran.code == 0
         assert result["engine"]["precision"] == "int8"

@@ -89,7 +89,7 @@ def test_the_committed_int8_model_is_no_worse_than_the_gate_says(pack: Pack, set
     assert {verdicts[name] for name in ("auc", "sensitivity", "specificity")} == {"passed"}
     assert verdicts["flips"] in ("passed", "inconclusive")
     assert [model.verdict for model in built.manifest.models] == ["reference", judgement.verdict]
-    assert len(built.files["model.int8.onnxruntime.onnx"]) < len(built.files["model.fp32.onnx"]) / 3.5
+    assert len(built.files["model.int8.onnx"]) < len(built.files["model.fp32.onnx"]) / 3.5
     assert any("about" in line and "scans would tell" in line for line in verdict_lines(built)) or (
         judgement.verdict == "passed"
     )
