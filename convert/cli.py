@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import typer
 
-from edge.errors import EdgerunError
+from edge.errors import EdgerunError, UsageError
 from edge.table import Entry, lookup
 
 app = typer.Typer(
@@ -25,6 +25,63 @@ TRAINERS: dict[str, Entry] = {
 BUILDERS: dict[str, Entry] = {
     "chest-pneumonia": Entry("convert.recipes.chest_pneumonia_pack:build_pack", needs=("torch", "onnx", "onnxscript")),
 }
+
+
+MODEL_HELP = "An ONNX or TorchScript file, package.module:Class, the folder of a MONAI bundle, or a recipe."
+
+
+@app.command("init")
+def init(
+    model: str = typer.Argument(..., help=MODEL_HELP),
+    weights: Optional[Path] = typer.Option(None, help="Weights for a module or a recipe: safetensors or a state dict."),
+    name: str = typer.Option("my-pack", help="What the pack will be called."),
+) -> None:
+    """Print a commented description of a pack for this model, to be filled in."""
+    from convert.draft import draft
+    from convert.sources import load_source
+    from convert.sources.bundle import bundle_hints
+
+    hints = bundle_hints(Path(model)) if Path(model).is_dir() else None
+    print(draft(load_source(model, weights=weights).onnx, name, hints), end="")
+
+
+@app.command("build")
+def build(
+    model: str = typer.Argument(..., help=MODEL_HELP),
+    describe: Path = typer.Option(..., help="The pack's description: see init."),
+    calibrate: Path = typer.Option(..., help="Scans that show INT8 the range of values; not those of the tables."),
+    evaluate: Path = typer.Option(..., help="A CSV table: path, a column of 0 and 1 for each label."),
+    out: Path = typer.Option(..., help="The pack and conversion.json go below this folder."),
+    tune: Optional[Path] = typer.Option(None, help="A table for thresholds; without it --evaluate is cut in halves."),
+    weights: Optional[Path] = typer.Option(None, help="Weights for a module or a recipe: safetensors or a state dict."),
+    method: str = typer.Option("minmax", help="How INT8 ranges are chosen: minmax, percentile or entropy."),
+    json: bool = typer.Option(False, "--json", help="Print the conversion report on stdout."),
+) -> None:
+    """Make FP32 and INT8 candidates, judge each on labelled scans on every engine here, and write the pack."""
+    from json import dumps
+
+    from convert.build import verdict_lines
+    from convert.quantise import CALIBRATORS
+    from convert.road import Road, travel
+
+    known = [each for each in CALIBRATORS if each == method]
+    if not known:
+        raise UsageError(f"Reading --method {method!r}: expected one of {', '.join(CALIBRATORS)}.")
+    road = Road(
+        model=model,
+        weights=weights,
+        describe=describe,
+        calibrate=(calibrate,),
+        evaluate=evaluate,
+        tune=tune,
+        out=out,
+        method=known[0],
+    )
+    document, built = travel(road, _say)
+    for line in verdict_lines(built):
+        _say(line)
+    if json:
+        print(dumps(document, ensure_ascii=False))
 
 
 @app.command("train")

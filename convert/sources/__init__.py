@@ -17,7 +17,7 @@ _TORCH = ("torch", "onnx", "onnxscript", "safetensors")
 RECIPES: dict[str, Entry] = {
     "chest-pneumonia": Entry("convert.recipes.chest_pneumonia:build_model", needs=_TORCH, extra="convert"),
 }
-"""Networks that edgerun trains itself; each is built by a function that takes its weights or None."""
+"""Networks that edgerun trains itself; each is built, with its own weights, by a function without arguments."""
 
 KINDS: dict[str, Entry] = {
     "recipe": Entry("convert.sources.network:load_recipe", needs=_TORCH, extra="convert"),

@@ -70,12 +70,10 @@ class Network:
 def load_recipe(request: Request) -> Source:
     """Return a recipe's network, with its own weights or those of a file; see `convert.sources.load_source`."""
     shapes, outputs = TENSORS[request.spec]
-    try:
-        module = RECIPES[request.spec].load()(request.weights)
-    except Exception as error:  # a file of weights can be wrong in any way
-        raise UsageError(f"Building the recipe {request.spec}: {first_line(error)}.") from error
+    module = RECIPES[request.spec].load()()
+    notes = load_weights(module, request.weights, request.spec) if request.weights is not None else []
     network = Network(module=module, name=request.spec, shapes=shapes, outputs=outputs, own=True, whole=True)
-    return _converted(network, f"the recipe {request.spec}{_with(request.weights)}", [])
+    return _converted(network, f"the recipe {request.spec}{_with(request.weights)}", notes)
 
 
 def load_module(request: Request) -> Source:

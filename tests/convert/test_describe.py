@@ -11,13 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import TensorProto, helper
 
-pytest.importorskip("onnx")
-
-from onnx import TensorProto, helper  # noqa: E402
-
-from convert.assemble import sha256_of, write_pack  # noqa: E402
-from convert.describe import (  # noqa: E402
+from convert.assemble import sha256_of, write_pack
+from convert.describe import (
     ThresholdRule,
     check_fits,
     draft,
@@ -25,12 +22,12 @@ from convert.describe import (  # noqa: E402
     read_description,
     to_manifest,
 )
-from convert.hints import Hints, InputHint, OutputHint  # noqa: E402
-from edge.errors import UsageError  # noqa: E402
-from edge.pack.manifest import ClassificationTask, SegmentationTask  # noqa: E402
-from edge.pack.store import EMBEDDED, open_pack  # noqa: E402
-from edge.testing import tiny_manifest, tiny_model  # noqa: E402
-from edge.typed import dump  # noqa: E402
+from convert.hints import Hints, InputHint, OutputHint
+from edge.errors import UsageError
+from edge.pack.manifest import ClassificationTask, SegmentationTask
+from edge.pack.store import EMBEDDED, open_pack
+from edge.testing import tiny_manifest, tiny_model
+from edge.typed import dump
 
 TOML = """
 name = "bright"
@@ -99,7 +96,7 @@ def model_of(outputs: dict[str, list[Any]], image: list[Any], *, last: str = "Id
 
 def filled(text: str, answers: Callable[[str], str]) -> str:
     """A draft whose placeholders are replaced, each by what `answers` says to its line."""
-    return "\n".join(re.sub(r'"FILL IN[^"]*"', lambda _: answers(line), line) for line in text.splitlines())
+    return "\n".join(re.sub(r'"FILL IN[^"]*"', answers(line), line) for line in text.splitlines())
 
 
 # Reading ---------------------------------------------------------------------------------------------------

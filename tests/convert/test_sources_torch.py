@@ -1,9 +1,11 @@
-"""Networks of PyTorch from anywhere: no pickle is run, weights fit whole or not at all, and both engines answer alike."""
+"""Networks of PyTorch: no pickle is run, weights fit whole or not at all, and the export answers as the network."""
 
 from __future__ import annotations
 
 import json
 import textwrap
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ for package in ("onnx", "onnxscript", "safetensors"):
     pytest.importorskip(package)
 
 import onnx  # noqa: E402
-from safetensors.torch import save_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from convert.export import export_onnx  # noqa: E402
@@ -79,6 +81,10 @@ NETS = """
     class Two(Plain):
         def forward(self, image, other):
             return super().forward(image - other)
+
+    class Scaled(Plain):
+        def forward(self, image, times: int):
+            return self.head(self.stem(image).mean((2, 3))) * times
 
     class Odd(Plain):
         def forward(self, image):
@@ -152,9 +158,18 @@ def test_the_recipe_comes_with_its_weights_and_names() -> None:
     assert "agree within 0.0001 at batch 1 and 3" in source.notes[-1]
 
 
+def state_of_one_more(folder: Path) -> Path:
+    save_file({**load_file(WEIGHTS), "a": torch.zeros(1)}, folder / "more.safetensors")
+    return folder / "more.safetensors"
+
+
 def test_weights_that_are_not_the_recipes_are_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
-    assert "Building the recipe chest-pneumonia" in refusal("chest-pneumonia", weights=tmp_path / "other.safetensors")
+    said = refusal("chest-pneumonia", weights=tmp_path / "other.safetensors")
+    assert "Putting other.safetensors into chest-pneumonia: found" in said
+    assert "a: found 1 float32, expected no such weight" in refusal(
+        "chest-pneumonia", weights=state_of_one_more(tmp_path)
+    )
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "state dict", "legacy", "checkpoint", "wrapped"])
@@ -348,9 +363,9 @@ def test_weights_that_fit_have_no_mismatch(nets: str) -> None:
 # TorchScript -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch calls the format old
 def scripted(module: nn.Module, path: Path, *, traced: bool) -> Path:
-    with pytest.warns(DeprecationWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch calls the format old
         program = torch.jit.trace(module, torch.zeros(1, 1, 8, 8)) if traced else torch.jit.script(module)
         program.save(str(path))
     return path
@@ -374,12 +389,15 @@ def test_torchscript_is_no_weights(nets: str, tmp_path: Path) -> None:
     assert "Give it as the model itself" in refusal(f"{nets}:Plain", weights=path)
 
 
-def test_a_damaged_torchscript_file_is_refused(nets: str, tmp_path: Path) -> None:
-    path = scripted(built(nets), tmp_path / "model.ts", traced=False)
-    data = path.read_bytes()
-    at = data.index(b"def forward")
-    path.write_bytes(data[:at] + b"fed" + data[at + 3 :])
-    assert "Reading model.ts as TorchScript: " in refusal(str(path))
+def test_a_damaged_torchscript_file_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.ts", "w") as archive:
+        archive.writestr("model/code/__torch__.py", "def forward")
+    assert "Reading model.ts as TorchScript: " in refusal(str(tmp_path / "model.ts"))
+
+
+def test_torchscript_that_takes_other_than_tensors_is_refused(nets: str, tmp_path: Path) -> None:
+    path = scripted(built(nets, "Scaled"), tmp_path / "model.ts", traced=False)
+    assert "its `forward` takes times: int, expected tensors alone" in refusal(str(path))
 
 
 def test_the_torchscript_of_a_bundle_takes_its_shape_from_the_metadata(nets: str, tmp_path: Path) -> None:
