@@ -35,6 +35,11 @@ def init(
     model: str = typer.Argument(..., help=MODEL_HELP),
     weights: Optional[Path] = typer.Option(None, help="Weights for a module or a recipe: safetensors or a state dict."),
     name: str = typer.Option("my-pack", help="What the pack will be called."),
+    shape: Optional[list[str]] = typer.Option(
+        None,
+        metavar="INPUT=SIZES",
+        help="Sizes of an input, as image=1x3x224x224; TorchScript and modules need it.",
+    ),
 ) -> None:
     """Print a commented description of a pack for this model, to be filled in."""
     from convert.draft import draft
@@ -42,7 +47,8 @@ def init(
     from convert.sources.bundle import bundle_hints
 
     hints = bundle_hints(Path(model)) if Path(model).is_dir() else None
-    print(draft(load_source(model, weights=weights).onnx, name, hints), end="")
+    source = load_source(model, weights=weights, example_shapes=_shapes(shape or []))
+    print(draft(source.onnx, name, hints), end="")
 
 
 @app.command("build")
@@ -104,6 +110,17 @@ def pack(
 ) -> None:
     """Export a recipe's trained network and measure it: a pack with its evidence."""
     _entry(BUILDERS, recipe)(data, out, examples, weights, _say)
+
+
+def _shapes(pairs: list[str]) -> dict[str, tuple[int, ...]] | None:
+    shapes = {}
+    for pair in pairs:
+        name, equals, sizes = pair.partition("=")
+        numbers = sizes.split("x")
+        if not (name and equals and all(number.isascii() and number.isdigit() for number in numbers)):
+            raise UsageError(f"Reading --shape {pair!r}: expected INPUT=SIZES, such as image=1x3x224x224.")
+        shapes[name] = tuple(int(number) for number in numbers)
+    return shapes or None
 
 
 def _entry(table: dict[str, Entry], name: str) -> Any:

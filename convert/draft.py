@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import onnx
-from onnx import ModelProto, ValueInfoProto
+from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from convert.hints import Hints, InputHint
 from edge.errors import UsageError
@@ -33,7 +33,8 @@ STEPS = """\
 #   {{ step = "normalise", mean = [0.5], std = [0.25] }},
 """
 
-_ACTIVATIONS = {"Sigmoid": "none", "Softmax": "none"}
+_ACTIVATIONS = ("Sigmoid", "Softmax")
+_PASSES_ON = ("Identity", "Cast", "Reshape", "Flatten", "Squeeze")
 
 
 Sizes = tuple[int | None, ...]
@@ -160,8 +161,14 @@ def _steps(spatial: tuple[int | None, ...], channels: int | None) -> str:
 def _task(model: ModelProto, outputs: list[_Tensor], told: Hints) -> Iterator[str]:
     """The task that the outputs look like: scores for a scan, or maps as large as one."""
     scores = [item for item in outputs if len(item.sizes) == 2]
-    maps = [item for item in outputs if len(item.sizes) in (4, 5)]
-    chosen = (scores or maps or outputs)[0]
+    maps = [item for item in outputs if len(item.sizes) in (4, 5) and set(item.sizes[2:]) != {1}]
+    if not scores and not maps:
+        found = ", ".join(f"{item.name} ({show_sizes(item.sizes)})" for item in outputs)
+        raise UsageError(
+            f"Drafting a description: found the outputs {found}, expected scores, N x values, or maps as large as the"
+            " picture. Export the model with such an output."
+        )
+    chosen = (scores or maps)[0]
     makers = next((item.channel_names for item in told.outputs if item.name == chosen.name), ())
     others = [f"{item.name} ({show_sizes(item.sizes)})" for item in outputs if item is not chosen]
     yield f"\n# The graph's output {chosen.name}: {show_sizes(chosen.sizes)}, N first."
@@ -177,7 +184,7 @@ def _task(model: ModelProto, outputs: list[_Tensor], told: Hints) -> Iterator[st
         yield from _classification(chosen, count, activation)
         same = [item.name for item in maps if item.sizes[1] == count]
         yield f"# map_output = {_toml(same[0])}  # if it is a class activation map" if same else ""
-    names = _labels(makers, count, softmax=segments and activation == "softmax")
+    names = _labels(makers, count, softmax=segments and activation == "Softmax")
     for label in names:
         yield from _label(label, makers)
     yield "\n# From which score on a label is found: one for each that can be a finding, none for softmax segmentation."
@@ -193,7 +200,8 @@ def _classification(output: _Tensor, count: int | None, activation: str) -> Iter
     choices = "multi-class (one of them), multi-label (any of them) or ordinal (grades in rising severity)"
     yield f"mode = {_toml('binary') if count == 1 else _unfilled(choices)}"
     yield f"output = {_toml(output.name)}"
-    yield f"activation = {_toml(activation) if activation else _unfilled('sigmoid, softmax or none')}"
+    known = f"{_toml('none')}  # the graph ends in {activation}"
+    yield f"activation = {known if activation else _unfilled('sigmoid, softmax or none')}"
 
 
 def _segmentation(output: _Tensor, activation: str) -> Iterator[str]:
@@ -224,9 +232,12 @@ def _labels(makers: tuple[str, ...], count: int | None, *, softmax: bool) -> lis
 
 
 def _activation(model: ModelProto, output: str) -> str:
-    """What the graph itself makes of the output's values: ``none`` is left to do, or unknown, an empty text."""
-    producer: Mapping[str, str] = {name: node.op_type for node in model.graph.node for name in node.output}
-    return _ACTIVATIONS.get(producer.get(output, ""), "")
+    """The activation that the graph itself ends in, or an empty text."""
+    producers: Mapping[str, NodeProto] = {name: node for node in model.graph.node for name in node.output}
+    node = producers.get(output)
+    while node is not None and node.op_type in _PASSES_ON:
+        node = producers.get(node.input[0])
+    return node.op_type if node is not None and node.op_type in _ACTIVATIONS else ""
 
 
 def _axes(item: _Tensor) -> str:

@@ -67,7 +67,8 @@ def travel(road: Road, progress: Progress) -> tuple[dict[str, Any], Built]:
     rules = {label: _rule(rule) for label, rule in description.thresholds.items()}
     tune, evaluate = _sets(road, list(rules))
     progress(f"loading {road.model}")
-    source = load_source(road.model, weights=road.weights)
+    shapes = {item.tensor: (1, *item.shape) for item in description.inputs}
+    source = load_source(road.model, weights=road.weights, example_shapes=shapes)
     check_fits(description, source.onnx)
     plan = Plan(
         draft=to_manifest(description, [_undecided(source, list(rules))]),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -335,6 +336,21 @@ def test_maps_are_drafted_as_segmentation_and_beside_scores_as_influence() -> No
     both = draft(model_of({"mask": ["N", 2, 8, 8], "scores": ["N", 2]}, image), "any")
     assert 'kind = "classification"' in both
     assert '# map_output = "mask"' in both
+
+
+def test_an_activation_is_seen_through_what_only_passes_it_on() -> None:
+    model = onnx.load_from_string(model_of({"shares": ["N", 2]}, ["N", 1, 8, 8], last="Softmax"))
+    model.graph.node.append(helper.make_node("Identity", ["shares"], ["scores"]))
+    model.graph.output[0].name = "scores"
+    assert 'activation = "none"  # the graph ends in Softmax' in draft(model.SerializeToString(), "any")
+    mask = model_of({"mask": ["N", 2, 8, 8]}, ["N", 1, 8, 8], last="Sigmoid")
+    assert "an activation of its own (Sigmoid)" in draft(mask, "any")
+
+
+@pytest.mark.parametrize("sizes", [["N", "T", 6625], ["N", 1000, 1, 1], ["N"]])
+def test_outputs_that_are_neither_scores_nor_maps_are_refused(sizes: list[Any]) -> None:
+    with pytest.raises(UsageError, match=r"found the outputs scores .* expected scores, N x values, or maps"):
+        draft(model_of({"scores": sizes}, ["N", 1, 8, 8]), "any")
 
 
 def test_a_model_that_sees_no_picture_is_refused() -> None:

@@ -137,7 +137,7 @@ def test_an_unknown_method_is_refused(convert: Convert, description: Path, scans
     sets = ["--calibrate", scans, "--evaluate", scans / "labels.csv", "--method", "guess"]
     refused = convert("build", MODEL, "--describe", description, *sets, "--out", tmp_path / "out")
     assert refused.code == 2
-    assert "minmax, percentile, entropy" in refused.err or "minmax" in refused.err
+    assert "expected one of minmax, entropy, percentile" in refused.err
 
 
 def test_an_empty_folder_calibrates_nothing(convert: Convert, description: Path, scans: Path, tmp_path: Path) -> None:
@@ -159,3 +159,20 @@ def test_the_halves_of_a_table_share_no_scan_and_have_as_many_of_each_kind() -> 
     assert abs(int(first.truths["x"].sum()) - int(second.truths["x"].sum())) <= 1
     assert [int(path.stem) % 3 == 0 for path in first.paths] == first.truths["x"].tolist()
     assert len(first.groups["sex"]) == len(first.paths)
+
+
+def test_a_torchscript_file_is_drawn_once_the_size_of_its_input_is_told(convert: Convert, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    torch.jit.trace(network.eval(), torch.zeros(1, 1, 8, 8)).save(str(tmp_path / "net.pt"))
+    untold = convert("init", tmp_path / "net.pt")
+    assert untold.code == 2
+    assert "found no shape of its inputs" in untold.err
+    assert "shape = [1, 8, 8]" in convert("init", tmp_path / "net.pt", "--shape", "image=1x1x8x8").out
+
+
+@pytest.mark.parametrize("shape", ["image", "image=", "image=1xax3", "=1x2"])
+def test_a_shape_that_is_none_is_refused(convert: Convert, shape: str) -> None:
+    refused = convert("init", MODEL, "--shape", shape)
+    assert refused.code == 2
+    assert "expected INPUT=SIZES" in refused.err
