@@ -161,6 +161,7 @@ def test_the_halves_of_a_table_share_no_scan_and_have_as_many_of_each_kind() -> 
     assert len(first.groups["sex"]) == len(first.paths)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_a_torchscript_file_is_drawn_once_the_size_of_its_input_is_told(convert: Convert, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
