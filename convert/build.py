@@ -25,6 +25,7 @@ class Rule:
 
     words: str
     choose: Callable[[Truth, Scores], float]
+    measured: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +98,7 @@ def build(plan: Plan, progress: Progress) -> Built:
     edge.errors.UsageError
         The sets are empty, overlap, or do not fit the pack; see `convert.gate.judge` and `convert.quantise`.
     """
-    shared = set(plan.tune.scans.paths) & set(plan.evaluate.scans.paths)
-    if shared:
-        raise UsageError(f"Building {plan.draft.name}: {min(shared)} is in the set to tune and in the set to judge.")
+    _check_apart(plan)
     progress(f"calibrating with {len(plan.calibrate)} scans")
     candidates = candidates_of(plan)
     progress(f"choosing thresholds on {plan.tune.words}")
@@ -125,6 +124,22 @@ def build(plan: Plan, progress: Progress) -> Built:
     )
 
 
+def _check_apart(plan: Plan) -> None:
+    """Refuse scans that are judged with and were seen before, under whatever name they lie."""
+    judged = {_hash(path): path for path in plan.evaluate.scans.paths}
+    for words, paths in (("to tune", plan.tune.scans.paths), ("to calibrate", plan.calibrate)):
+        twice = next((path for path in paths if _hash(path) in judged), None)
+        if twice is not None:
+            raise UsageError(f"Building {plan.draft.name}: {twice} is in the set {words} and in the set to judge.")
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_of(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"Reading {path}: {error.strerror}.") from error
+
+
 def candidates_of(plan: Plan) -> tuple[Candidate, ...]:
     """Return every precision on every engine, the reference first.
 
@@ -146,8 +161,11 @@ def _thresholds(plan: Plan, measured: Measured) -> dict[str, Threshold]:
     found = {}
     for label, rule in plan.rules.items():
         truth = plan.tune.scans.truths[label]
-        value = round(rule.choose(truth, measured.scores[label]), 6)
-        found[label] = Threshold(value=value, rule=rule.words, chosen_on=plan.tune.words, n=truth.size)
+        value = rule.choose(truth, measured.scores[label])
+        if rule.measured:
+            found[label] = Threshold(value=value, rule=rule.words, chosen_on=plan.tune.words, n=truth.size)
+        else:
+            found[label] = Threshold(value=value, rule=rule.words, chosen_on="no data", n=1)
     return found
 
 

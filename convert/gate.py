@@ -2,8 +2,8 @@
 
 Both models have examined the same labelled scans through the whole runtime. Each metric's difference, candidate less
 reference, is bootstrapped in pairs; the candidate passes if the lower end of the one-sided 95% interval stays above
-minus the margin (non-inferiority, ICH E9 3.3.2). There are three verdicts, since "we cannot tell with so few scans" is
-neither of the other two.
+minus the margin (non-inferiority, ICH E9 3.3.2) and is rejected if the upper end lies below it. There are three
+verdicts, since "we cannot tell with so few scans" is neither of the other two.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ ONE_SIDED = 5.0
 LEAST_OF_A_CLASS = 20
 """A subgroup with fewer scans of either class is not judged, and the report says so."""
 MOST_SCANS = 10**7
+ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,7 @@ def judge(
     skipped: list[str] = []
     for label, truth in truths.items():
         _check(label, truth, reference[label], candidate[label])
-        comparisons += _compare_all(label, "all", truth, reference[label], candidate[label], allowed, seed)
+        comparisons += _compare_all(label, ALL, truth, reference[label], candidate[label], allowed, seed)
         for name, inside in _members(groups or {}, truth.size):
             part = truth[inside]
             if min(int(part.sum()), int((~part).sum())) < LEAST_OF_A_CLASS:
@@ -201,8 +202,8 @@ def _compare_all(
         before, after = metric_of(reference), metric_of(candidate)
         drawn = [after(truth[s], candidate.scores[s]) - before(truth[s], reference.scores[s]) for s in samples]
         was, became = before(truth, reference.scores), after(truth, candidate.scores)
-        low = float(np.percentile(drawn, ONE_SIDED))
-        verdict, needed = _non_inferior(became - was, low, margin, n)
+        low, high = (float(value) for value in np.percentile(drawn, [ONE_SIDED, 100 - ONE_SIDED]))
+        verdict, needed = _non_inferior(became - was, (low, high), margin, n)
         found.append(
             Comparison(
                 metric=name,
@@ -217,14 +218,19 @@ def _compare_all(
                 n_needed=needed,
             )
         )
-    return [*found, _flips(label, group, reference, candidate, margins.flips)]
+    # A subgroup is rarely large enough to count flips in; what they do there shows in the other metrics.
+    flips = [_flips(label, group, reference, candidate, margins.flips)] if group == ALL else []
+    return [*found, *flips]
 
 
-def _non_inferior(difference: float, low: float, margin: float, n: int) -> tuple[Verdict, int | None]:
+def _non_inferior(
+    difference: float, interval: tuple[float, float], margin: float, n: int
+) -> tuple[Verdict, int | None]:
     """The verdict, and how many scans would tell: the interval's width falls with the root of their number."""
+    low, high = interval
     if low >= -margin:
         return "passed", None
-    if difference < -margin:
+    if high < -margin:
         return "rejected", None
     room = difference + margin
     if room <= 0:
@@ -237,8 +243,9 @@ def _flips(label: str, group: str, reference: Answers, candidate: Answers, margi
     decided = [side.scores >= side.threshold for side in (reference, candidate)]
     n, flipped = decided[0].size, int((decided[0] != decided[1]).sum())
     share, high = flipped / n, _upper(flipped, n)
-    verdict: Verdict = "passed" if high <= margin else "rejected" if share > margin else "inconclusive"
-    needed = _scans_for(share, margin, n) if verdict == "inconclusive" else None
+    low = 1.0 - _upper(n - flipped, n)
+    verdict: Verdict = "passed" if high <= margin else "rejected" if low > margin else "inconclusive"
+    needed = _scans_for(share, margin, n) if verdict == "inconclusive" and share < margin else None
     return Comparison(
         metric="flips",
         label=label,

@@ -95,7 +95,8 @@ def halves(scans: LabelledSet) -> tuple[LabelledSet, LabelledSet]:
     for index in order:
         kinds.setdefault(tuple(bool(truth[index]) for truth in scans.truths.values()), []).append(index)
     return tuple(  # type: ignore[return-value]
-        _some(scans, sorted(index for members in kinds.values() for index in members[start::2])) for start in (0, 1)
+        _some(scans, sorted(i for n, members in enumerate(kinds.values()) for i in members[(start + n) % 2 :: 2]))
+        for start in (0, 1)
     )
 
 
@@ -132,7 +133,7 @@ def _rule(rule: ThresholdRule) -> Rule:
         "fixed": ("fixed by the pack's author", lambda _truth, _scores: rule.value or 0.0),
     }
     words, choose = choices[rule.rule]
-    return Rule(words=words, choose=choose)
+    return Rule(words=words, choose=choose, measured=rule.rule != "fixed")
 
 
 def _with(choose: Callable[[Truth, Scores, float], float], figure: float | None, truth: Truth, scores: Scores) -> float:

@@ -8,8 +8,19 @@ from dataclasses import dataclass
 from edge.check import check_header, confirm
 from edge.findings import Notice
 from edge.pack.store import Pack
-from edge.reasons import NO_PACK_FITS, SEVERAL_PACKS_FIT, WRONG_STACK, Reason
+from edge.reasons import (
+    NO_PACK_FITS,
+    SEVERAL_PACKS_FIT,
+    UNKNOWN_BODY_PART,
+    UNKNOWN_MODALITY,
+    UNKNOWN_VIEW,
+    WRONG_STACK,
+    Reason,
+)
 from edge.scan import LeftOut, Series, StudyIndex
+
+UNTOLD = (UNKNOWN_MODALITY, UNKNOWN_BODY_PART, UNKNOWN_VIEW)
+"""What a series is refused for that may well be what the pack is made for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +34,7 @@ class Choice:
     fitting : tuple of Series
         To be examined.
     refused : tuple of (Series, tuple of Notice)
-        Where nothing fits: every series and why not. Empty otherwise.
+        Where nothing fits: every series and why not. Else those that do not say what they are, and so might fit.
     passed_over : tuple of LeftOut
         Where something fits: the series that are not what this pack is made for.
     """
@@ -63,10 +74,13 @@ def _with(pack: Pack, study: StudyIndex, confirmed: Mapping[str, str]) -> Choice
     fitting = tuple(series for series, said in notices if not said)
     if not fitting:
         return Choice(pack=pack, refused=tuple(notices))
+    untold = tuple((series, said) for series, said in notices if said and all(n.reason in UNTOLD for n in said))
     passed_over = tuple(
-        LeftOut(paths=series.paths, reason=said[0].reason, detail=said[0].detail) for series, said in notices if said
+        LeftOut(paths=series.paths, reason=said[0].reason, detail=said[0].detail)
+        for series, said in notices
+        if said and (series, said) not in untold
     )
-    return Choice(pack=pack, fitting=fitting, passed_over=passed_over)
+    return Choice(pack=pack, fitting=fitting, refused=untold, passed_over=passed_over)
 
 
 def _without(study: StudyIndex, reason: Reason, detail: str) -> Choice:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from edge.device import usable_cores
 from edge.engines import ENGINES, Engine, available_engines, open_engine
-from edge.errors import EngineError, PackError
-from edge.pack.manifest import Model
-from edge.pack.store import Pack, find_pack, usable_packs
+from edge.errors import EngineError, PackError, UsageError
+from edge.pack.manifest import Model, Precision
+from edge.pack.store import AUTO, Pack, find_pack, usable_packs
 from edge.prepare import bind_steps
 from edge.reasons import MODEL_MISMATCH, NO_ENGINE
 from edge.table import lookup
@@ -39,9 +39,13 @@ class Models:
     """
 
     def __init__(self, pack: str | None, engine: str | None, precision: str) -> None:
+        if precision not in (AUTO, *get_args(Precision)):
+            expected = ", ".join((AUTO, *get_args(Precision)))
+            raise UsageError(f"Choosing a precision: found {precision!r}, expected one of {expected}.")
         if engine is not None:
             lookup(ENGINES, engine, "engine")
-        self.packs: tuple[Pack, ...] = (find_pack(pack),) if pack else usable_packs()
+        self.packs: tuple[Pack, ...] = usable_packs() if pack is None else (find_pack(pack),)
+        self.named = pack is not None
         self._engine = engine
         self._precision = precision
         self._opened: dict[str, tuple[Model, Engine]] = {}

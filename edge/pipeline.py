@@ -17,7 +17,7 @@ from edge.check import check_scan, confirm
 from edge.choose import choose
 from edge.clock import Clock
 from edge.engines import Engine
-from edge.errors import EngineError, ReadError
+from edge.errors import EngineError, PackError, ReadError
 from edge.findings import Classification, Findings, Notice, Refusal
 from edge.models import Models
 from edge.pack.manifest import ClassificationTask, Manifest, Model
@@ -133,14 +133,16 @@ def examine_study(study: StudyIndex, request: Request, models: Models, reader: S
 
 def _outcome(series: Series, pack: Pack, asked: Asked, models: Models, reader: ScanReader, clock: Clock) -> Outcome:
     """Read one series, examine it, and say what came of it."""
-    with clock("open"):
-        model, engine = models.open(pack)
     try:
+        with clock("open"):
+            model, engine = models.open(pack)
         with clock("read"):
             scan = reader.load(series).result()
         scan = replace(scan, acquisition=confirm(scan.acquisition, asked.confirmed))
         examination = examine({pack.manifest.inputs[0].name: scan}, pack.manifest, model, engine, clock)
-    except (ReadError, EngineError) as error:
+    except (ReadError, EngineError, PackError) as error:
+        if isinstance(error, PackError) and models.named:
+            raise  # no other study could escape it
         return not_read(LeftOut(paths=series.paths, reason=error.reason, detail=error.message), asked, series)
     return examined(examination.findings, examination.warnings, scan, engine.facts, asked)
 

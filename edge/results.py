@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -57,8 +56,13 @@ class Tally:
         """Return the counts in one line; studies that were not reached are counted, too."""
         said = {"finding": "finding", "no-finding": "no finding", "not-analysed": "not analysed", "failed": "failed"}
         parts = [f"{self._states[state]} {words}" for state, words in said.items()]  # type: ignore[index]
-        missed = total - sum(self._states.values())
+        missed = total - self.studies
         return f"{total} studies: {', '.join(parts)}{f', {missed} not reached' if missed else ''}."
+
+    @property
+    def studies(self) -> int:
+        """How many were counted."""
+        return sum(self._states.values())
 
     @property
     def exit_code(self) -> ExitCode:
@@ -106,15 +110,23 @@ class Asked:
 
     @property
     def folder(self) -> str:
-        """Name of the study's folder: it holds no patient data."""
-        return f"{self.study}-{self.pack.manifest.name if self.pack else 'no-pack'}"
+        """Name of the study's folder: it holds no patient data, and another request gets another folder.
+
+        So a second run over other files of the study, or with other options, never takes the place of a first.
+        """
+        contents = hashlib.sha256(json.dumps([sorted(self.sources.values()), self._options]).encode()).hexdigest()
+        return f"{self.study}-{self.pack.manifest.name if self.pack else 'no-pack'}-{contents[:8]}"
+
+    @property
+    def _options(self) -> list[object]:
+        pack = self.pack.sha256 if self.pack else None
+        return [pack, self.engine, self.precision, sorted(self.confirmed.items())]
 
     @cached_property
     def sha256(self) -> str:
         """Of everything that the answer depends on."""
-        pack = self.pack.sha256 if self.pack else None
-        parts = [sorted(self.sources.items()), pack, self.engine, self.precision, sorted(self.confirmed.items())]
-        return hashlib.sha256(json.dumps([parts, versions()], sort_keys=True).encode()).hexdigest()
+        parts = [sorted(self.sources.items()), self._options, versions()]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def sources_of(self, paths: Sequence[str]) -> tuple[Source, ...]:
         """Return files with their hashes."""
@@ -130,7 +142,11 @@ def studies_in(found: Found) -> tuple[StudyIndex, ...]:
         There is nothing to examine and nothing that failed: the first thing that was left out says why.
     """
     alone = tuple(
-        StudyIndex(key=hashlib.sha256(os.fsencode(out.paths[0])).hexdigest()[:16], series=(), left_out=(out,))
+        StudyIndex(
+            key=hashlib.sha256(out.paths[0].encode("utf-8", "surrogateescape")).hexdigest()[:16],
+            series=(),
+            left_out=(out,),
+        )
         for out in found.left_out
         if out.reason.grave
     )
@@ -189,6 +205,7 @@ def study_report(
     left_out = [out for out in study.left_out if not out.reason.grave] + list(choice.passed_over)
     first = next((item.summary for item in results if item.state == state), "Nothing here can be analysed.")
     more = f" ({len(results) - 1} more results.)" if len(results) > 1 else ""
+    more += f" {len(choice.passed_over)} other series of the study: not examined." if choice.passed_over else ""
     return StudyReport(
         study=study.key,
         folder=asked.folder,

@@ -69,5 +69,5 @@ def test_the_readme_shows_what_the_command_prints(edgerun: Edgerun, tmp_path: Pa
     shown = README.partition("The first one ends like this:")[2].split("```")[1].strip().splitlines()
     ran = edgerun("infer", ROOT / "examples" / "chest-pneumonia-0000.dcm", "--out", tmp_path)
     printed = ran.err.replace(f"{ROOT}/", "").replace(str(tmp_path), "results").strip().splitlines()
-    key = re.compile(r"results/[0-9a-f]{16}")
+    key = re.compile(r"results/[0-9a-f]{16}-chest-pneumonia-[0-9a-f]{8}")
     assert [key.sub("results/KEY", line) for line in printed] == [key.sub("results/KEY", line) for line in shown]

@@ -226,8 +226,17 @@ def test_a_request_hashes_every_file_and_leaves_to_the_reader_what_cannot_be_rea
 
 
 def test_the_folder_of_a_study_is_named_after_its_key_and_pack() -> None:
-    assert asked_of().folder == "0123456789abcdef-tiny"
-    assert replace(asked_of(), pack=None).folder == "0123456789abcdef-no-pack"
+    assert asked_of().folder.startswith("0123456789abcdef-tiny-")
+    assert replace(asked_of(), pack=None).folder.startswith("0123456789abcdef-no-pack-")
+
+
+def test_another_request_gets_another_folder_and_another_path_does_not() -> None:
+    asked = asked_of()
+    assert replace(asked, precision="int8").folder != asked.folder
+    assert replace(asked, confirmed={"view": "AP"}).folder != asked.folder
+    assert replace(asked, sources={"a": "other contents"}).folder != asked.folder
+    moved = {f"/elsewhere/{path}": digest for path, digest in asked.sources.items()}
+    assert replace(asked, sources=moved).folder == asked.folder
 
 
 def test_the_order_of_files_and_confirmations_does_not_change_a_request() -> None:

@@ -15,7 +15,7 @@ from edge.findings import State
 from edge.results import Tally
 from edge.scan import LeftOut
 from edge.write import REPORT
-from edge.write.report import DISCLAIMER, LeftOutReport, ResultReport, StudyReport, to_json
+from edge.write.report import DISCLAIMER, LeftOutReport, ResultReport, StudyReport, to_json, vouched
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -64,7 +64,8 @@ class Console:
         for report in self._kept_back:
             self._say_briefly(report)
         if self._total > 1:
-            _say(f"{self.tally.words(self._total)} Results are in {self._out}.")
+            where = f" Results are in {self._out}." if self.tally.studies else ""
+            _say(f"{self.tally.words(self._total)}{where}")
         if self._total:
             _say(DISCLAIMER)
 
@@ -168,6 +169,8 @@ def _lines(result: ResultReport) -> list[str]:
     reasons = result.refusals or ((result.failure,) if result.failure else ())
     lines = [f"{item.code}: {item.words} {item.detail} {item.action}" for item in reasons]
     lines += _said(result)
+    if result.confirmed:
+        lines.append(f"Vouched for by a person: {vouched(result)}")
     lines += [f"Warning {item.code}: {item.words} {item.action}" for item in result.warnings]
     lines += [f"Note: {note}" for note in result.notes]
     if result.findings is not None and result.pack is not None:

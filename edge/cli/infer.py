@@ -25,16 +25,20 @@ def infer(
     ),
 ) -> None:
     """Examine scans with a model pack: a report and a picture for each study."""
+    from edge.check import confirm as check_confirmation
     from edge.cli.console import Console
     from edge.pipeline import Request, run
+    from edge.scan import Acquisition
 
+    confirmed = _confirmed(confirm or [])
+    check_confirmation(Acquisition(), confirmed)
     request = Request(
         paths=tuple(paths),
         out=out,
         pack=pack,
         engine=engine,
         precision=precision,
-        confirmed=_confirmed(confirm or []),
+        confirmed=confirmed,
     )
     with Console(json=json, out=out) as console:
         for report in run(request, console, context.obj):

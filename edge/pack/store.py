@@ -138,8 +138,9 @@ def installed_packs() -> tuple[Pack | PackError, ...]:
 
 
 def usable_packs() -> tuple[Pack, ...]:
-    """Return the installed packs that can be opened."""
-    return tuple(pack for pack in installed_packs() if isinstance(pack, Pack))
+    """Return the installed packs that can be opened, each once however often it is installed."""
+    found = {pack.sha256: pack for pack in reversed(installed_packs()) if isinstance(pack, Pack)}
+    return tuple(reversed(found.values()))
 
 
 def _opened_or_why_not(path: Path) -> Pack | PackError:
@@ -157,6 +158,8 @@ def find_pack(name: str) -> Pack:
     PackError
         ``P400`` with the names that there are, or as `open_pack`.
     """
+    if not name:
+        raise PackError("Looking for a pack: its name is empty.", NO_PACK)
     path = Path(name)
     if len(path.parts) > 1 or path.suffix or name in (".", ".."):
         return open_pack(path)
@@ -164,6 +167,9 @@ def find_pack(name: str) -> Pack:
     for place in installed:
         if place.stem == name:
             return open_pack(place)
+    for pack in usable_packs():
+        if pack.manifest.name == name:
+            return pack
     try:
         return open_pack(path)
     except PackError as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
@@ -13,10 +14,12 @@ from edge.findings import Findings
 from edge.scan import Scan
 from edge.table import Entry
 from edge.typed import parse
-from edge.write.files import make_folder, write_whole
+from edge.write.files import make_folder, mapped, write_whole
 from edge.write.report import FileReport, ResultReport, StudyReport, content_sha256, sealed, to_json
 
 REPORT = "report.json"
+OURS = re.compile(r"(\d+-)?(overlay|mask-.+)\.png")
+"""Names of the pictures that the writers make."""
 
 Writer = Callable[[ResultReport, Scan | None, Findings | None], Mapping[str, bytes]]
 
@@ -53,6 +56,8 @@ def write_pictures(folder: Path, outcomes: Sequence[Outcome]) -> tuple[ResultRep
         The folder or a file could not be written.
     """
     make_folder(folder)
+    with mapped(folder):
+        (folder / REPORT).unlink(missing_ok=True)  # what it tells of is about to be replaced
     results = []
     for number, outcome in enumerate(outcomes, start=1):
         files = []
@@ -63,7 +68,16 @@ def write_pictures(folder: Path, outcomes: Sequence[Outcome]) -> tuple[ResultRep
                 write_whole(folder / numbered, data)
                 files.append(FileReport(name=numbered, role=role, sha256=hashlib.sha256(data).hexdigest()))
         results.append(replace(outcome.result, files=tuple(files)))
+    _remove_others(folder, {file.name for result in results for file in result.files})
     return tuple(results)
+
+
+def _remove_others(folder: Path, names: Collection[str]) -> None:
+    """Remove pictures of an earlier result, which the new report does not tell of."""
+    with mapped(folder):
+        for path in folder.iterdir():
+            if OURS.fullmatch(path.name) and path.name not in names:
+                path.unlink()
 
 
 def write_report(folder: Path, report: StudyReport) -> StudyReport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +25,13 @@ def make_folder(folder: Path) -> None:
     OutputError
         ``W800`` or ``W801``.
     """
-    with _mapped(folder):
+    with mapped(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.glob(f"{UNFINISHED}*"):
-            leftover.unlink(missing_ok=True)
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -38,7 +42,7 @@ def write_whole(path: Path, data: bytes) -> None:
     OutputError
         ``W800`` or ``W801``.
     """
-    with _mapped(path):
+    with mapped(path):
         handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
         temporary = Path(name)
         try:
@@ -70,7 +74,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _mapped(path: Path) -> Iterator[None]:
+def mapped(path: Path) -> Iterator[None]:
+    """Turn what the system says of writing at `path` into `OutputError`, ``W800`` or ``W801``."""
     try:
         yield
     except OSError as error:

@@ -6,6 +6,7 @@ The words carry the meaning; colour only repeats them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -41,7 +42,7 @@ from edge.write.canvas import (
     wrap,
     write,
 )
-from edge.write.report import DISCLAIMER, UNCALIBRATED, ResultReport
+from edge.write.report import DISCLAIMER, UNCALIBRATED, ResultReport, vouched
 
 WIDTH, HEIGHT = 1024, 768
 BANNER = Box(left=0, top=0, width=WIDTH, height=64)
@@ -114,8 +115,9 @@ def _headline(result: ResultReport) -> str:
     said = found.labels if found.kind == "classification" else found.regions
     positive = [item for item in said if item.positive and item.finding]
     urgent = next((word for word in ("urgent", "soon") if any(item.urgency == word for item in positive)), None)
-    names = ", ".join(item.title for item in positive)
-    return f" ({urgent})" * bool(urgent) + f": {names}" * bool(names)
+    if not positive:
+        return f": looked for {', '.join(item.title for item in said if item.finding)} only"
+    return f" ({urgent})" * bool(urgent) + f": {', '.join(item.title for item in positive)}"
 
 
 def _view(scan: Scan, findings: Findings | None) -> View:
@@ -278,6 +280,8 @@ def _lines(canvas: Pixels, result: ResultReport) -> None:
     """Each label with its score and threshold, what was found first; then what must be said beside it."""
     room = LINES.height // LINE
     lines, last = _label_lines(result)
+    if result.confirmed:
+        last.insert(0, f"Vouched for by a person: {vouched(result)}")
     last += [f"Warning {item.code}: {item.words}" for item in result.warnings]
     kept = max(2, room - len(last))
     if len(lines) > kept:
@@ -320,6 +324,13 @@ def _region_line(region: Region) -> str:
     return f"{region.title}: {region.pixels} pixels, {region.area_mm2:.{digits}f} mm2"
 
 
+def _file(result: ResultReport) -> str:
+    """Which file this is a picture of."""
+    sources = result.scan.sources
+    more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+    return f"{Path(sources[0].path).name}{more}. " if sources else ""
+
+
 def _foot(canvas: Pixels, result: ResultReport) -> None:
     """What it is for, and what made it."""
     lines = [(DISCLAIMER, 0.55, YELLOW)]
@@ -328,7 +339,9 @@ def _foot(canvas: Pixels, result: ResultReport) -> None:
     if result.pack and result.engine:
         pack, engine = result.pack, result.engine
         ran = f"{engine.precision} on {engine.name} {engine.version}"
-        lines.append((f"{pack.title} {pack.version}, {ran}, pack {pack.sha256[:12]}", 0.45, PALE))
+        lines.append((f"{_file(result)}{pack.title} {pack.version}, {ran}, pack {pack.sha256[:12]}", 0.45, PALE))
+    else:
+        lines.append((f"{_file(result)}This is not 'no finding'.", 0.5, PALE))
     height = FOOT.height // 3
     for index, (text, scale, colour) in enumerate(lines):
         below = Box(left=FOOT.left, top=FOOT.top + index * height, width=FOOT.width, height=height)

@@ -184,6 +184,11 @@ def to_json(report: StudyReport, *, indent: int | None = None) -> str:
     return json.dumps(dump(report), indent=indent, ensure_ascii=False)
 
 
+def vouched(result: ResultReport) -> str:
+    """Return what a person vouched for where the files do not tell, in words."""
+    return ", ".join(f"{name} {value}" for name, value in sorted(result.confirmed.items()))
+
+
 def of_reason(reason: Reason, detail: str = "") -> ReasonReport:
     """Return a reason with what exactly was found."""
     return ReasonReport(code=reason.code, name=reason.name, words=reason.words, action=reason.action, detail=detail)

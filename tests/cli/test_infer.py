@@ -275,6 +275,20 @@ class TestFailures:
         assert ran.code == 8
         assert "W800" in ran.err
 
+    @pytest.mark.parametrize("option", [["--precision", "fp8"], ["--confirm", "age-years=old"], ["--confirm", "x=y"]])
+    def test_an_option_that_makes_no_sense_is_told_before_anything_is_read(
+        self, edgerun: Edgerun, radiograph: Path, tmp_path: Path, option: list[str]
+    ) -> None:
+        ran = edgerun("infer", radiograph, *option, "--out", tmp_path / "out")
+        assert ran.code == 2
+        assert "studies" not in ran.err
+        assert not (tmp_path / "out").exists()
+
+    def test_an_empty_name_of_a_pack_is_no_choice(self, edgerun: Edgerun, radiograph: Path, tmp_path: Path) -> None:
+        ran = edgerun("infer", radiograph, "--pack", "", "--out", tmp_path / "out")
+        assert ran.code == 4
+        assert "its name is empty" in ran.err
+
     def test_a_confirmation_without_a_value(self, edgerun: Edgerun, radiograph: Path, tmp_path: Path) -> None:
         ran = edgerun("infer", radiograph, "--confirm", "modality", "--out", tmp_path / "out")
         assert ran.code == 2
@@ -334,6 +348,65 @@ class TestFolders:
         assert len(list(out.glob("*/report.json"))) == 60
         assert all(path.stat().st_mtime_ns == before for path, before in done.items())
         assert list(out.rglob(".unfinished-*")) == []
+
+
+class TestNothingIsLost:
+    def test_another_picture_of_the_study_does_not_take_the_place_of_the_first(
+        self, edgerun: Edgerun, radiograph: Path, examples: Path, tmp_path: Path
+    ) -> None:
+        first = pydicom.dcmread(radiograph)
+        second = changed(
+            examples / "chest-normal-0235.dcm", tmp_path / "b.dcm",
+            StudyInstanceUID=first.StudyInstanceUID, PatientID=first.PatientID, PatientName=first.PatientName,
+        )  # fmt: skip
+        out = tmp_path / "out"
+        reports = [edgerun("infer", scan, "--json", "--out", out).reports[0] for scan in (radiograph, second)]
+        assert [report["state"] for report in reports] == ["finding", "no-finding"]
+        written = [json.loads((out / report["folder"] / "report.json").read_text("utf-8")) for report in reports]
+        assert written == reports
+
+    def test_a_film_that_does_not_tell_its_view_keeps_a_study_from_no_finding(
+        self, edgerun: Edgerun, radiograph: Path, examples: Path, tmp_path: Path
+    ) -> None:
+        normal = pydicom.dcmread(examples / "chest-normal-0235.dcm")
+        folder = tmp_path / "in"
+        folder.mkdir()
+        normal.save_as(folder / "b.dcm")
+        changed(
+            radiograph, folder / "a.dcm", ViewPosition=None,
+            StudyInstanceUID=normal.StudyInstanceUID, PatientID=normal.PatientID, PatientName=normal.PatientName,
+        )  # fmt: skip
+        ran = edgerun("infer", folder, "--json", "--out", tmp_path / "out")
+        (report,) = ran.reports
+        assert ran.code == 7
+        assert report["state"] == "not-analysed"
+        assert sorted(result["state"] for result in report["results"]) == ["no-finding", "not-analysed"]
+
+    def test_a_picture_of_an_earlier_result_does_not_stay_beside_a_new_report(
+        self, edgerun: Edgerun, radiograph: Path, tmp_path: Path
+    ) -> None:
+        report = edgerun("infer", radiograph, "--json", "--out", tmp_path).reports[0]
+        folder = tmp_path / report["folder"]
+        (folder / "2-overlay.png").write_bytes(b"old")
+        (folder / "notes.txt").write_text("mine", encoding="utf-8")
+        (folder / "report.json").unlink()
+        edgerun("infer", radiograph, "--out", tmp_path)
+        assert sorted(path.name for path in folder.iterdir()) == ["notes.txt", "overlay.png", "report.json"]
+
+    def test_one_broken_pack_among_several_fails_its_studies_alone(
+        self, edgerun: Edgerun, radiograph: Path, tmp_path: Path
+    ) -> None:
+        asks = replace(tiny_input(), accepts=Accepts(stack="picture", colour="grey", modality=("MG",)))
+        broken = write_tiny_pack(tmp_path / "installed-packs" / "tiny", tiny_manifest(inputs=(asks,)))
+        (broken / "model.onnx").write_bytes(b"other")
+        folder = tmp_path / "in"
+        folder.mkdir()
+        (folder / "b.dcm").write_bytes(radiograph.read_bytes())
+        changed(radiograph, folder / "a.dcm", Modality="MG", StudyInstanceUID="1.2", SeriesInstanceUID="1.3")
+        ran = edgerun("infer", folder, "--json", "--out", tmp_path / "out")
+        assert ran.code == 6
+        assert [report["state"] for report in ran.reports] == ["failed", "finding"]
+        assert ran.reports[0]["results"][0]["failure"]["code"] == "P404"
 
 
 class TestOtherFormats:

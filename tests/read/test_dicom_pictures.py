@@ -305,13 +305,28 @@ def test_a_file_cut_short_is_damaged(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for length in (len(whole) - 40, whole.index(b"\x28\x00\x10\x00") + 4):
         path.write_bytes(whole[:length])
-        assert refusal(str(path)).reason in (DAMAGED, NO_PIXELS)
+        assert refusal(str(path)).reason is DAMAGED
+
+
+def test_a_file_cut_anywhere_is_never_taken_for_one_that_should_have_no_pixels(tmp_path: Path) -> None:
+    path = Path(save(picture(GREY), tmp_path / "a.dcm"))
+    whole = path.read_bytes()
+    for length in range(140, len(whole) - 1, 40):
+        path.write_bytes(whole[:length])
+        assert refusal(str(path)).reason is not NO_PIXELS
 
 
 def test_a_file_without_pixels_says_so(tmp_path: Path) -> None:
     ds = picture(GREY)
     del ds.PixelData, ds.Rows
+    ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
     assert refusal(save(ds, tmp_path / "a.dcm")).reason is NO_PIXELS
+
+
+def test_a_file_that_says_it_is_an_image_and_has_no_pixels_is_damaged(tmp_path: Path) -> None:
+    ds = picture(GREY)
+    del ds.PixelData, ds.Rows
+    assert refusal(save(ds, tmp_path / "a.dcm")).reason is DAMAGED
 
 
 def test_a_video_is_an_unsupported_compression(tmp_path: Path) -> None:

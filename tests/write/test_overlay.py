@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import cv2
@@ -118,7 +119,24 @@ def test_the_intended_use_of_the_pack_stands_at_the_foot(monkeypatch: pytest.Mon
 
 
 def test_what_made_the_result_stands_at_the_foot(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "Tiny 1.0.0, fp32 on fake 1.2.3, pack abababababab" in words_of(monkeypatch, STATES["finding"])
+    said = words_of(monkeypatch, STATES["finding"])
+    assert any("Tiny 1.0.0, fp32 on fake 1.2.3, pack abababababab" in line for line in said)
+
+
+def test_the_name_of_the_file_stands_on_every_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    for state in STATES.values():
+        name = Path(state.result.scan.sources[0].path).name
+        assert any(line.startswith(f"{name}. ") for line in words_of(monkeypatch, state))
+
+
+def test_what_a_person_vouched_for_stands_on_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    vouched = replace(STATES["finding"], result=replace(STATES["finding"].result, confirmed={"modality": "CR"}))
+    assert "Vouched for by a person: modality CR" in words_of(monkeypatch, vouched)
+
+
+def test_no_finding_says_what_was_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = words_of(monkeypatch, STATES["no-finding"])
+    assert any(line.startswith("NO FINDING: looked for ") and line.endswith(" only") for line in said)
 
 
 def test_a_refusal_gives_every_reason_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

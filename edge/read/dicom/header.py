@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import FileDataset
+from pydicom.uid import UID
 
 from edge.errors import ReadError
 from edge.read.dicom.acquisition import acquisition_of
@@ -99,6 +100,18 @@ def read_header(path: str, keywords: tuple[str, ...]) -> FileHeader:
 def _without_pixels(parsed: Parsed) -> ReadError:
     """A cut file, or one that is meant to have none: reports, plans, directories, presentation states, waveforms."""
     declares = all(raw(parsed.dataset, keyword) is not None for keyword in ("Rows", "Columns", "BitsAllocated"))
-    if parsed.cut or declares:
+    if parsed.cut or declares or any(_may_be_image(kind) for kind in _kinds(parsed.dataset)):
         return ReadError("Reading the header: the file ends before its pixels.", DAMAGED)
     return ReadError("Reading the header: found no element with pixels.", NO_PIXELS)
+
+
+def _kinds(dataset: FileDataset) -> list[str]:
+    """What the file says that it is, at both places; an empty text where it does not say."""
+    meta = getattr(dataset, "file_meta", None)
+    said = [text(dataset, "SOPClassUID"), text(meta, "MediaStorageSOPClassUID") if meta is not None else None]
+    return [kind for kind in said if kind] or [""]
+
+
+def _may_be_image(kind: str) -> bool:
+    """Whether this SOP class is one of images, or none that the standard knows, as half of one is not."""
+    return "Image Storage" in UID(kind).name or UID(kind).name == kind
