@@ -78,6 +78,23 @@ def test_too_few_scans_are_inconclusive_and_the_number_needed_is_told() -> None:
     assert 299 <= flips.n_needed <= 329  # 0.95 = 1 - 0.99 ** 298.1
 
 
+def test_one_flip_among_few_scans_is_no_proof_of_harm() -> None:
+    truth, scores = scans(40, seed=6)
+    candidate = scores.copy()
+    candidate[0] = 1 - candidate[0]
+    judgement = verdict(truth, scores, candidate)
+    assert the(judgement, "flips").candidate == 0.025
+    assert judgement.verdict == "inconclusive"
+
+
+def test_an_identical_candidate_is_not_held_back_by_small_subgroups() -> None:
+    truth, scores = scans(400)
+    side = {"x": Answers(scores=scores, threshold=0.5)}
+    judgement = judge({"x": truth}, side, side, groups={"sex": ["F", "F", "M", "M"] * 100})
+    assert judgement.verdict == "passed"
+    assert {item.group for item in judgement.comparisons} == {"all", "sex=F", "sex=M"}
+
+
 def test_the_number_needed_would_have_been_enough() -> None:
     truth, scores = scans(400, seed=3)
     candidate = scores.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -280,3 +281,16 @@ def test_the_names_of_a_segmentation_and_of_every_input_are_checked(tmp_path: Pa
     check_names(pack, FakeEngine(dict, inputs=("image", "other")))
     with pytest.raises(PackError):
         check_names(pack, FakeEngine(dict))
+
+
+def test_a_pack_that_is_installed_twice_is_used_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGERUN_PACKS", str(tmp_path))
+    before = [pack.manifest.name for pack in usable_packs()]
+    shutil.copytree(EMBEDDED / "chest-pneumonia", tmp_path / "copy")
+    assert [pack.manifest.name for pack in usable_packs()] == before
+
+
+def test_a_pack_is_found_by_the_name_that_its_list_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGERUN_PACKS", str(tmp_path))
+    write_tiny_pack(tmp_path / "folder")
+    assert find_pack("tiny").path == find_pack("folder").path
