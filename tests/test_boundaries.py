@@ -98,6 +98,16 @@ def test_every_row_of_every_table_leads_to_code(table: str, name: str) -> None:
     assert callable(TABLES[table][name].load())
 
 
+def test_lint_bans_torch_and_the_workshop_from_the_runtime() -> None:
+    trespasser = ROOT / "edge" / "trespasser.py"
+    for package in ("torch", "convert", "socket"):
+        command = [sys.executable, "-m", "ruff", "check", "--select", "TID251", "--stdin-filename", trespasser, "-"]
+        ran = subprocess.run(
+            command, input=f"import {package}\n", capture_output=True, text=True, check=False, cwd=ROOT
+        )
+        assert "TID251" in ran.stdout, package
+
+
 def loaded_by(arguments: str) -> set[str]:
     """Top-level modules that are loaded when the command has run."""
     program = textwrap.dedent(f"""
