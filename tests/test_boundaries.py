@@ -99,7 +99,7 @@ def test_every_row_of_every_table_leads_to_code(table: str, name: str) -> None:
 
 
 def test_lint_bans_torch_and_the_workshop_from_the_runtime() -> None:
-    trespasser = ROOT / "edge" / "trespasser.py"
+    trespasser = str(ROOT / "edge" / "trespasser.py")
     for package in ("torch", "convert", "socket"):
         command = [sys.executable, "-m", "ruff", "check", "--select", "TID251", "--stdin-filename", trespasser, "-"]
         ran = subprocess.run(
