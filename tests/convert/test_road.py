@@ -41,13 +41,13 @@ def convert(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     def run(*arguments: object) -> Converted:
         monkeypatch.setattr(sys, "argv", ["edgerun-convert", *map(str, arguments)])
         capsys.readouterr()
-        code: object = 0
+        code = 0
         try:
             main()
         except SystemExit as left:
-            code = left.code
+            code = int(left.code or 0)
         captured = capsys.readouterr()
-        return Converted(code=int(str(code or 0)), out=captured.out, err=captured.err)
+        return Converted(code=code, out=captured.out, err=captured.err)
 
     return run
 

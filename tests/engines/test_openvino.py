@@ -227,6 +227,7 @@ def test_its_converter_and_what_reports_usage_are_not_loaded_and_can_be_loaded_a
 
 
 def test_a_module_is_out_of_reach_only_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)  # another package may have loaded it
     with _without("colorsys"), pytest.raises(ImportError):
         importlib.import_module("colorsys")
     assert importlib.import_module("colorsys")
