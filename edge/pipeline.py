@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from edge.check import check_scan, confirm
+from edge.check import check_scan, confirm, relied_on
 from edge.choose import choose
 from edge.clock import Clock
 from edge.engines import Engine
@@ -138,13 +138,14 @@ def _outcome(series: Series, pack: Pack, asked: Asked, models: Models, reader: S
             model, engine = models.open(pack)
         with clock("read"):
             scan = reader.load(series).result()
+        vouched = relied_on(scan.acquisition, asked.confirmed)
         scan = replace(scan, acquisition=confirm(scan.acquisition, asked.confirmed))
         examination = examine({pack.manifest.inputs[0].name: scan}, pack.manifest, model, engine, clock)
     except (ReadError, EngineError, PackError) as error:
         if isinstance(error, PackError) and models.named:
             raise  # no other study could escape it
         return not_read(LeftOut(paths=series.paths, reason=error.reason, detail=error.message), asked, series)
-    return examined(examination.findings, examination.warnings, scan, engine.facts, asked)
+    return examined(examination.findings, examination.warnings, scan, engine.facts, asked, vouched)
 
 
 def examine(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from edge.check import relied_on
 from edge.choose import Choice
 from edge.device import versions
 from edge.engines import EngineFacts
@@ -160,7 +161,12 @@ def studies_in(found: Found) -> tuple[StudyIndex, ...]:
 
 
 def examined(
-    findings: Findings | Refusal, warnings: Sequence[Notice], scan: Scan, engine: EngineFacts, asked: Asked
+    findings: Findings | Refusal,
+    warnings: Sequence[Notice],
+    scan: Scan,
+    engine: EngineFacts,
+    asked: Asked,
+    vouched: Mapping[str, str],
 ) -> Outcome:
     """Return the outcome for a scan that was read and looked at."""
     state = state_of(findings)
@@ -176,7 +182,7 @@ def examined(
         refusals=refusals,
         warnings=tuple(of_notice(note) for note in warnings),
         notes=scan.warnings,
-        confirmed=asked.confirmed,
+        confirmed=vouched,
     )
     return Outcome(result=result, scan=scan, findings=seen)
 
@@ -242,7 +248,7 @@ def _without_findings(
         pack=_pack_report(asked.pack),
         refusals=reasons if state == "not-analysed" else (),
         failure=reasons[0] if state == "failed" else None,
-        confirmed=asked.confirmed,
+        confirmed=relied_on(series.acquisition, asked.confirmed) if series else {},
     )
 
 

@@ -7,12 +7,12 @@ Checks of the header run before a pixel is decoded, and so also choose the pack;
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from edge.errors import UsageError
 from edge.findings import Notice
 from edge.pack.manifest import Accepts
-from edge.scan import Acquisition, Scan, Stack
+from edge.scan import Acquisition, Scan
 from edge.table import Entry
 
 HeaderCheck = Callable[[Acquisition, Accepts], Notice | None]
@@ -67,13 +67,13 @@ def confirm(acquisition: Acquisition, confirmed: Mapping[str, str]) -> Acquisiti
         if name not in CONFIRMABLE:
             raise UsageError(f"Confirming {name!r}: expected one of {', '.join(CONFIRMABLE)}.")
         values[name.replace("-", "_")] = _age(text) if name == "age-years" else _word(name, text)
-    unknown = {field.name for field in fields(acquisition) if getattr(acquisition, field.name) is None}
-    return replace(acquisition, **{name: value for name, value in values.items() if name in unknown})  # type: ignore[arg-type]
+    used = {name.replace("-", "_") for name in relied_on(acquisition, confirmed)}
+    return replace(acquisition, **{name: value for name, value in values.items() if name in used})  # type: ignore[arg-type]
 
 
-def stack_of(pictures: int) -> tuple[Stack, ...]:
-    """Return what a series with so many pictures may turn out to be."""
-    return ("picture",) if pictures == 1 else ("volume", "frames")
+def relied_on(acquisition: Acquisition, confirmed: Mapping[str, str]) -> dict[str, str]:
+    """Return what is taken from a person's word: what the files tell themselves is not."""
+    return {name: text for name, text in confirmed.items() if getattr(acquisition, name.replace("-", "_")) is None}
 
 
 def _word(name: str, text: str) -> str:

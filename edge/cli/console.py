@@ -159,14 +159,14 @@ def _said(result: ResultReport) -> list[str]:
 
 
 def _brief(result: ResultReport) -> str:
-    reasons = result.refusals or ((result.failure,) if result.failure else ())
+    reasons = result.reasons
     phrases = _said(result) + [f"{item.code}: {item.words}" for item in reasons]
     warned = [f"warning {item.code}" for item in result.warnings]
     return "; ".join(phrases + warned)
 
 
 def _lines(result: ResultReport) -> list[str]:
-    reasons = result.refusals or ((result.failure,) if result.failure else ())
+    reasons = result.reasons
     lines = [f"{item.code}: {item.words} {item.detail} {item.action}" for item in reasons]
     lines += _said(result)
     if result.confirmed:

@@ -110,7 +110,7 @@ def _banner(canvas: Pixels, result: ResultReport) -> None:
 def _headline(result: ResultReport) -> str:
     found = result.findings
     if found is None:
-        reasons = result.refusals or ((result.failure,) if result.failure else ())
+        reasons = result.reasons
         return "".join(f": {reason.code}" for reason in reasons[:1])
     said = found.labels if found.kind == "classification" else found.regions
     positive = [item for item in said if item.positive and item.finding]
@@ -263,7 +263,7 @@ def _scale_bar(canvas: Pixels, view: View, box: Box, panel: Box) -> None:
 
 def _reasons(canvas: Pixels, result: ResultReport) -> None:
     """Why there is no finding to show, in the place where it would be."""
-    reasons = result.refusals or ((result.failure,) if result.failure else ())
+    reasons = result.reasons
     panel, room = PANELS[1], PANELS[1].height // LINE
     lines: list[tuple[str, Colour]] = []
     for reason in reasons:
@@ -283,6 +283,7 @@ def _lines(canvas: Pixels, result: ResultReport) -> None:
     if result.confirmed:
         last.insert(0, f"Vouched for by a person: {vouched(result)}")
     last += [f"Warning {item.code}: {item.words}" for item in result.warnings]
+    last += [f"Note: {note}" for note in result.notes]
     kept = max(2, room - len(last))
     if len(lines) > kept:
         lines = [*lines[: kept - 1], f"and {len(lines) - kept + 1} more: see report.json"]

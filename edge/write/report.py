@@ -95,8 +95,9 @@ class FileReport:
 class ResultReport:
     """What came of one scan: one of finding, no-finding, not-analysed and failed, never anything in between.
 
-    ``refusals`` is filled exactly where the state is not-analysed, ``failure`` where it is failed, ``findings``,
-    ``pack`` and ``engine`` where it is one of the other two.
+    ``refusals`` is filled exactly where the state is not-analysed, ``failure`` where it is failed, ``findings`` and
+    ``engine`` where it is one of the other two; ``pack`` wherever one was chosen. ``confirmed`` holds what was taken
+    from a person's word because the files do not tell.
     """
 
     state: State
@@ -111,6 +112,11 @@ class ResultReport:
     notes: tuple[str, ...] = ()
     confirmed: Mapping[str, str]
     files: tuple[FileReport, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[ReasonReport, ...]:
+        """Why there are no findings."""
+        return self.refusals or ((self.failure,) if self.failure else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

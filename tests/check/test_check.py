@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.check import CONFIRMABLE, HEADER_CHECKS, SCAN_CHECKS, check_header, check_scan, confirm, stack_of
+from edge.check import CONFIRMABLE, HEADER_CHECKS, SCAN_CHECKS, check_header, check_scan, confirm, relied_on
 from edge.errors import UsageError
 from edge.pack.manifest import Accepts
 from edge.scan import Acquisition, Scan
@@ -188,12 +188,14 @@ def test_the_header_speaks_before_the_voxels() -> None:
     assert scan_codes(scan_with(replace(FIT, view="LL"), (1, 4, 4))) == ["C706", "C715"]
 
 
-@pytest.mark.parametrize(("pictures", "stacks"), [(1, ("picture",)), (2, ("volume", "frames"))])
-def test_a_series_may_turn_out_to_be(pictures: int, stacks: tuple[str, ...]) -> None:
-    assert stack_of(pictures) == stacks
-
-
 # What a person confirms ----------------------------------------------------------------------------------
+
+
+def test_only_what_the_files_do_not_tell_is_taken_from_a_person() -> None:
+    told = {"modality": "MR", "view": "AP"}
+    assert relied_on(Acquisition(modality="CR"), told) == {"view": "AP"}
+    assert confirm(Acquisition(modality="CR"), told) == Acquisition(modality="CR", view="AP")
+
 
 SAID = {"modality": "dx", "body-part": "chest", "view": "ap", "age-years": "3"}
 

@@ -165,7 +165,8 @@ class TestRefusals:
 
     def test_what_a_person_vouches_for_is_reported(self, edgerun: Edgerun, radiograph: Path, tmp_path: Path) -> None:
         scan = changed(radiograph, tmp_path / "scan.dcm", BodyPartExamined=None)
-        ran = edgerun("infer", scan, "--confirm", "body-part=chest", "--json", "--out", tmp_path / "out")
+        told = ("--confirm", "body-part=chest", "--confirm", "modality=DX")  # the file itself says CR
+        ran = edgerun("infer", scan, *told, "--json", "--out", tmp_path / "out")
         assert ran.code == 0
         assert ran.reports[0]["results"][0]["confirmed"] == {"body-part": "chest"}
 

@@ -123,7 +123,7 @@ def outcome(
     scan: Scan, findings: Findings | Refusal, *, warnings: Sequence[Notice] = (), pack: Pack | None = None
 ) -> Outcome:
     """The outcome of a scan that was looked at."""
-    return examined(findings, warnings, scan, ENGINE, asked_of(pack))
+    return examined(findings, warnings, scan, ENGINE, asked_of(pack), {})
 
 
 def refusal(*reasons: Reason, detail: str = "Found 'MR', expected CR or DX.") -> Refusal:

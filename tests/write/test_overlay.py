@@ -134,6 +134,11 @@ def test_what_a_person_vouched_for_stands_on_the_picture(monkeypatch: pytest.Mon
     assert "Vouched for by a person: modality CR" in words_of(monkeypatch, vouched)
 
 
+def test_what_the_reader_noticed_stands_on_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = replace(STATES["finding"], result=replace(STATES["finding"].result, notes=("The film is mirrored.",)))
+    assert "Note: The film is mirrored." in words_of(monkeypatch, noted)
+
+
 def test_no_finding_says_what_was_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     said = words_of(monkeypatch, STATES["no-finding"])
     assert any(line.startswith("NO FINDING: looked for ") and line.endswith(" only") for line in said)
