@@ -1,5 +1,7 @@
 """Run every benchmark."""
 
-from benchmarks import cold_start
+from benchmarks import cold_start, conversion, engines
 
 cold_start.main()
+conversion.main([])
+engines.main([])

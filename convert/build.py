@@ -1,39 +1,32 @@
-"""From one trained model to a pack with a verdict on every candidate: quantise, measure, judge, describe."""
+"""From one trained model to candidates with a verdict on each: make, tune, judge, and tell what it rests on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convert.assemble import sha256_of
-from convert.gate import Answers, Judgement, Margins, judge
+from convert.candidates import FP32, Found, Trial, calibration_of, find_int8, fp16_of, worst_of
+from convert.describe import ThresholdRule
+from convert.document import CandidateTold, LayerTold, SetUsed, Trail
+from convert.gate.judge import Judgement, Margins, judge
+from convert.gate.tasks import Side, compare, curves_of, evidence_of, map_problems_of
 from convert.labels import LabelledSet
-from convert.lower import lower_for_onnxruntime
-from convert.measure import Candidate, Measured, Progress, evidence_of, feeds_of, measure
-from convert.metrics import Scores, Truth
-from convert.quantise import Method, head_nodes, quantise_int8
+from convert.measure import Candidate, Feed, Measured, Progress, feeds_of, measure
+from convert.measured_file import dump_measured, load_measured
+from convert.quantise import Method
+from convert.tune import LIMITS, Labelled, thresholds_of, undecided
+from convert.work import Work
 from edge.errors import UsageError
-from edge.pack.manifest import Evidence, Manifest, Model, Threshold
+from edge.pack.manifest import Manifest, Precision, Threshold
+from edge.typed import dump
 
-FP32, INT8 = "model.fp32.onnx", "model.int8.onnx"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """How a label's threshold is chosen: in words for the manifest, and as a function of truth and scores."""
-
-    words: str
-    choose: Callable[[Truth, Scores], float]
-    measured: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labelled:
-    """A labelled set and what to call it in evidence."""
-
-    scans: LabelledSet
-    words: str
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+MAX_STEPS = 6
+SPEED_SCANS = 20
+"""So many scans tell how fast an untrained model is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,24 +41,32 @@ class Plan:
         The trained model in FP32.
     calibrate : tuple of Path
         Scans that show INT8 the range of every layer. They should be neither of the sets below.
-    tune : Labelled
-        Where thresholds are chosen.
-    evaluate : Labelled
-        Where candidates are judged and evidence is measured; no scan of `tune` is in it.
+    tune, evaluate : Labelled, optional
+        Where thresholds and layers are chosen; where candidates are judged and evidence is measured; no scan is in
+        both. None where the model is untrained: there is nothing to judge.
     rules : mapping
         By label that can be a finding.
     engines : tuple of str
         Those that will run the pack, the reference's first.
+    precisions : tuple of str
+        Those to make; FP32 always.
+    given : mapping
+        By precision: files that were made elsewhere and are judged as they are.
+    max_steps : int
+        INT8 models that the search may try; 1 is no search.
     """
 
     draft: Manifest
     onnx: bytes
     calibrate: tuple[Path, ...]
-    tune: Labelled
-    evaluate: Labelled
-    rules: Mapping[str, Rule]
+    tune: Labelled | None
+    evaluate: Labelled | None
+    rules: Mapping[str, ThresholdRule]
     engines: tuple[str, ...]
+    precisions: tuple[Precision, ...] = PRECISIONS
+    given: Mapping[Precision, bytes] | None = None
     method: Method = "minmax"
+    max_steps: int = MAX_STEPS
     margins: Margins = Margins()  # noqa: RUF009 - frozen
 
 
@@ -75,62 +76,245 @@ class Built:
 
     Parameters
     ----------
-    manifest : Manifest
-        With the reference and every candidate that was not rejected; golden cases are added by whoever knows some.
     files : mapping
-        By name in the pack: the bytes of each model.
-    judgements, measured : mapping
-        By name of candidate, the rejected ones, too; the reference has no judgement.
+        By name in the pack: the bytes of each candidate's model, the rejected ones', too.
+    candidates : tuple of CandidateTold
+        The reference first.
     """
 
-    manifest: Manifest
+    candidates: tuple[CandidateTold, ...]
     files: Mapping[str, bytes]
-    candidates: tuple[Candidate, ...]
-    judgements: Mapping[str, Judgement]
-    measured: Mapping[str, Measured]
+    sets: tuple[SetUsed, ...]
+    layers: tuple[LayerTold, ...]
+    trails: tuple[Trail, ...]
+    notes: tuple[str, ...]
 
 
-def build(plan: Plan, progress: Progress) -> Built:
-    """Return the pack's manifest and models, each with its verdict.
+def build(plan: Plan, progress: Progress, work: Work | None = None) -> Built:
+    """Return the candidates, each with its verdict.
 
     Raises
     ------
     edge.errors.UsageError
-        The sets are empty, overlap, or do not fit the pack; see `convert.gate.judge` and `convert.quantise`.
+        The sets are empty, overlap, or do not fit the pack; a file is given that will be made; see `convert.gate` and
+        `convert.quantise`.
+    edge.errors.EdgerunError
+        A scan cannot be read, or the reference cannot be run; see `convert.measure.measure`.
     """
+    _check_given(plan)
     _check_apart(plan)
-    progress(f"calibrating with {len(plan.calibrate)} scans")
-    candidates = candidates_of(plan)
-    progress(f"choosing thresholds on {plan.tune.words}")
-    tuned = measure(plan.tune.scans.paths, plan.draft, candidates, progress)
-    thresholds = {item.name: _thresholds(plan, tuned[item.name]) for item in candidates}
-    progress(f"judging on {plan.evaluate.words}")
-    measured = measure(plan.evaluate.scans.paths, plan.draft, candidates, progress)
-    reference, *others = candidates
-    judgements = {item.name: _judge(plan, reference, item, thresholds, measured) for item in others}
-    kept = [item for item in candidates if item is reference or judgements[item.name].verdict != "rejected"]
-    models = tuple(_model(item, judgements.get(item.name), thresholds[item.name]) for item in kept)
-    evidence: list[Evidence] = []
-    for item in kept:
-        limits = {label: threshold.value for label, threshold in thresholds[item.name].items()}
-        truths = plan.evaluate.scans.truths
-        evidence += evidence_of(truths, measured[item.name], limits, item, plan.evaluate.words)
-    return Built(
-        manifest=replace(plan.draft, models=models, evidence=tuple(evidence)),
-        files={item.file: item.onnx for item in kept},
-        candidates=candidates,
-        judgements=judgements,
-        measured=measured,
+    return _Build(plan, progress, work or Work(None)).run()
+
+
+class _Build:
+    """One conversion under way."""
+
+    def __init__(self, plan: Plan, progress: Progress, work: Work) -> None:
+        self.plan, self.progress, self.work = plan, progress, work
+        self.reference = Candidate(precision="fp32", engine=plan.engines[0], file=FP32, onnx=plan.onnx)
+        self.tuned: dict[str, Side] = {}
+        self.notes: list[str] = []
+
+    def run(self) -> Built:
+        plan = self.plan
+        plain = [Candidate(precision="fp32", engine=name, file=FP32, onnx=plan.onnx) for name in plan.engines]
+        plain += self._given()
+        if "fp16" in plan.precisions:
+            halves, problem = fp16_of(plan.onnx, plan.engines)
+            plain += halves
+            self.notes += [problem] if problem else []
+        self._tune(plain, undecided(plan.rules))
+        found = self._int8() if "int8" in plan.precisions else Found(candidates=(), trails=(), layers=())
+        candidates = [*plain, *found.candidates]
+        return Built(
+            candidates=self._judged(candidates),
+            files={item.file: item.onnx for item in candidates},
+            sets=_sets(plan),
+            layers=found.layers,
+            trails=found.trails,
+            notes=tuple(self.notes),
+        )
+
+    def _given(self) -> list[Candidate]:
+        return [
+            Candidate(precision=precision, engine=name, file=f"model.{precision}.onnx", onnx=onnx)
+            for precision, onnx in (self.plan.given or {}).items()
+            for name in self.plan.engines
+        ]
+
+    def _tune(self, candidates: Sequence[Candidate], masked_at: Mapping[str, Threshold]) -> Measured:
+        """Choose the thresholds of each candidate; return what the reference said beside them."""
+        plan, tune = self.plan, self.plan.tune
+        if tune is None:
+            none = undecided(plan.rules)
+            self.tuned |= {item.name: Side(item=item, measured=Measured(), thresholds=none) for item in candidates}
+            return Measured()
+        self.progress(f"choosing thresholds on {tune.words}: {', '.join(item.name for item in candidates)}")
+        limits = LIMITS if any(rule.rule == "dice" for rule in plan.rules.values()) else ()
+        fixed = {item.name: masked_at for item in (self.reference, *candidates)}
+        measured = self._measured("tuned", tune, candidates, fixed, limits=limits)
+        self.tuned |= {item.name: self._side(tune, item, measured[item.name]) for item in candidates}
+        return measured[self.reference.name]
+
+    def _side(self, tune: Labelled, item: Candidate, measured: Measured) -> Side:
+        failed = bool(measured.problem)
+        found = undecided(self.plan.rules) if failed else thresholds_of(self.plan.rules, tune, measured, item.name)
+        return Side(item=item, measured=measured, thresholds=found)
+
+    def _int8(self) -> Found:
+        plan = self.plan
+        self.progress(f"calibrating INT8 with {len(plan.calibrate) or 'generated'} scans ({plan.method})")
+        seen_by = {"scans": _set_hash(plan.calibrate), "inputs": dump(plan.draft.inputs)}
+        calibrated_on = hashlib.sha256(repr(seen_by).encode()).hexdigest()
+        calibration = calibration_of(plan.onnx, self._feeds, calibrated_on, plan.method, self.work)
+        steps = plan.max_steps if plan.tune is not None else 1
+        return find_int8(
+            plan.onnx, plan.draft, self._feeds, calibration, plan.engines, try_out=self._try, max_steps=steps
+        )
+
+    def _feeds(self) -> Iterable[Feed]:
+        from convert.phantoms import phantom_feeds  # noqa: PLC0415 - for the untrained alone
+
+        return feeds_of(self.plan.calibrate, self.plan.draft) if self.plan.calibrate else phantom_feeds(self.plan.draft)
+
+    def _try(self, candidates: Sequence[Candidate]) -> list[Trial]:
+        """What candidates come to on the set that tunes; masks, at the thresholds of the reference."""
+        plan, tune = self.plan, self.plan.tune
+        reference = self.tuned[self.reference.name]
+        reference = replace(reference, measured=self._tune(candidates, reference.thresholds))
+        found = []
+        for item in candidates:
+            side = self.tuned[item.name]
+            if tune is None:
+                found.append(Trial(worst=None, latency_ms=0.0))
+                continue
+            verdict = compare(plan.draft.task, tune.scans, reference, side, plan.margins)
+            worst = None if verdict.problems else worst_of(verdict.comparisons)
+            found.append(Trial(worst=worst, latency_ms=side.measured.latency_ms))
+            self._say_trial(item, found[-1], verdict.problems)
+        return found
+
+    def _say_trial(self, item: Candidate, trial: Trial, problems: Sequence[str]) -> None:
+        worst = trial.worst
+        if worst is None:
+            self.progress(f"{item.file} on {item.engine}: cannot be used. {'; '.join(problems)}")
+            return
+        words = "within its margin" if trial.accepted else "beyond its margin: layers are given back to float"
+        change = worst.candidate - worst.reference
+        self.progress(f"{item.file} on {item.engine}: {worst.label} {worst.metric} changes by {change:+.4f}, {words}")
+
+    def _measured(
+        self,
+        step: str,
+        data: Labelled,
+        candidates: Sequence[Candidate],
+        thresholds: Mapping[str, Mapping[str, Threshold]],
+        *,
+        limits: Sequence[float] = (),
+    ) -> dict[str, Measured]:
+        """As `measure`, from an earlier run where it was the same; the reference always is among the candidates."""
+        whole = [self.reference, *(item for item in candidates if item.name != self.reference.name)]
+        key = {
+            "manifest": dump(self.plan.draft),
+            "candidates": [[item.name, sha256_of(item.onnx)] for item in whole],
+            "set": [_set_hash(data.scans.paths), *(_set_hash(_there(m)) for m in data.scans.masks.values())],
+            "thresholds": dump(thresholds),
+            "limits": list(limits),
+        }
+
+        def make() -> bytes:
+            draft = self.plan.draft
+            measured = measure(data.scans, draft, whole, self.progress, thresholds=thresholds, limits=limits)
+            return dump_measured(measured)
+
+        return load_measured(self.work.kept(step, key, make))
+
+    def _judged(self, candidates: Sequence[Candidate]) -> tuple[CandidateTold, ...]:
+        plan, evaluate = self.plan, self.plan.evaluate
+        if evaluate is None:
+            return self._untrained(candidates)
+        self.progress(f"judging on {evaluate.words}: {', '.join(item.name for item in candidates)}")
+        own = {item.name: self.tuned[item.name].thresholds for item in candidates}
+        measured = self._measured("judged", evaluate, candidates, own)
+        sides = [replace(self.tuned[item.name], measured=measured[item.name]) for item in candidates]
+        self.notes += _notes_of_maps(plan, sides[0])
+        told = []
+        for side in sides:
+            verdict = None if side is sides[0] else self._verdict(sides[0], side, evaluate)
+            told.append(_told(plan, side, evaluate, verdict))
+        return tuple(told)
+
+    def _verdict(self, reference: Side, side: Side, evaluate: Labelled) -> Judgement:
+        return compare(self.plan.draft.task, evaluate.scans, reference, side, self.plan.margins)
+
+    def _untrained(self, candidates: Sequence[Candidate]) -> tuple[CandidateTold, ...]:
+        """Nothing is judged, so that all but the reference are inconclusive; scans that calibrate show the speed."""
+        plan = self.plan
+        manifest = replace(plan.draft, status="trained")  # an untrained pack proves its plumbing, which is no report
+        measured = {item.name: Measured() for item in candidates}
+        if plan.calibrate:
+            self.progress(f"timing on {min(len(plan.calibrate), SPEED_SCANS)} scans")
+            some = LabelledSet(paths=plan.calibrate[:SPEED_SCANS])
+            measured = measure(some, manifest, list(candidates), self.progress)
+        sides = [replace(self.tuned[item.name], measured=measured[item.name]) for item in candidates]
+        unjudged = [judge([], problems=[side.measured.problem] if side.measured.problem else []) for side in sides]
+        return tuple(
+            _told(plan, side, None, None if side is sides[0] else verdict)
+            for side, verdict in zip(sides, unjudged, strict=True)
+        )
+
+
+def _notes_of_maps(plan: Plan, reference: Side) -> list[str]:
+    problems = map_problems_of(plan.draft.task, reference)
+    constant = map_problems_of(plan.draft.task, reference, identity=False)
+    if constant:
+        advice = "Leave map_output out of the description; build with --no-map if the map was added here."
+        raise UsageError(f"Judging {plan.draft.name}: {constant[0]}. {advice}")
+    return [f"Its influence map is not tested against its score in the other precisions. {p}." for p in problems]
+
+
+def _told(plan: Plan, side: Side, evaluate: Labelled | None, verdict: Judgement | None) -> CandidateTold:
+    item, measured, task = side.item, side.measured, plan.draft.task
+    return CandidateTold(
+        name=item.name,
+        precision=item.precision,
+        engine=item.engine,
+        engine_version=measured.engine_version,
+        file=item.file,
+        sha256=sha256_of(item.onnx),
+        bytes=len(item.onnx),
+        latency_ms=round(measured.latency_ms, 4),
+        peak_bytes=measured.peak_bytes,
+        thresholds=side.thresholds,
+        evidence=() if evaluate is None else evidence_of(task, evaluate.scans, side, evaluate.words),
+        curves=() if evaluate is None else curves_of(task, evaluate.scans, side),
+        judgement=verdict,
     )
+
+
+def _check_given(plan: Plan) -> None:
+    """Refuse a file that would share its name with one that is made: the verdict on one would be told of the other."""
+    both = sorted({"fp32", *plan.precisions} & set(plan.given or ()))
+    if both:
+        raise UsageError(
+            f"Building {plan.draft.name}: {both[0]} is given and is made here. Give files of other precisions; FP32 is"
+            " the model itself."
+        )
 
 
 def _check_apart(plan: Plan) -> None:
     """Refuse scans that are judged with and were seen before, under whatever name they lie."""
+    if plan.evaluate is None:
+        return
     judged = {_hash(path): path for path in plan.evaluate.scans.paths}
-    for words, paths in (("to tune", plan.tune.scans.paths), ("to calibrate", plan.calibrate)):
+    for words, paths in (("to tune", plan.tune.scans.paths if plan.tune else ()), ("to calibrate", plan.calibrate)):
         twice = next((path for path in paths if _hash(path) in judged), None)
         if twice is not None:
             raise UsageError(f"Building {plan.draft.name}: {twice} is in the set {words} and in the set to judge.")
+    own, others = plan.evaluate.scans.patients, plan.tune.scans.patients if plan.tune else None
+    both = sorted(set(own or ()) & set(others or ()))
+    if both:
+        raise UsageError(f"Building {plan.draft.name}: patient {both[0]!r} is in the set to tune and in that to judge.")
 
 
 def _hash(path: Path) -> str:
@@ -140,76 +324,33 @@ def _hash(path: Path) -> str:
         raise UsageError(f"Reading {path}: {error.strerror}.") from error
 
 
-def candidates_of(plan: Plan) -> tuple[Candidate, ...]:
-    """Return every precision on every engine, the reference first.
+def _set_hash(paths: Sequence[Path]) -> str:
+    return hashlib.sha256("".join(_hash(path) for path in paths).encode()).hexdigest()
 
-    The INT8 graph is lowered to unsigned activations: ONNX Runtime's kernels need that to be fast, and OpenVINO to be
-    right (its answers to some signed graphs are wrong without a word).
-    """
-    feeds = list(feeds_of(plan.calibrate, plan.draft))
-    task = plan.draft.task
-    outputs = [name for name in (task.output, getattr(task, "map_output", None)) if name]
-    int8 = quantise_int8(plan.onnx, feeds, method=plan.method, keep_float=head_nodes(plan.onnx, outputs))
-    found = [Candidate(precision="fp32", engine=name, file=FP32, onnx=plan.onnx) for name in plan.engines]
-    lowered = lower_for_onnxruntime(int8)
-    found += [Candidate(precision="int8", engine=name, file=INT8, onnx=lowered) for name in plan.engines]
+
+def _there(paths: Sequence[Path | None]) -> list[Path]:
+    return [path for path in paths if path is not None]
+
+
+def _sets(plan: Plan) -> tuple[SetUsed, ...]:
+    found = [
+        SetUsed(use="calibrate", words="scans that show INT8 its ranges", n=len(plan.calibrate), positives={},
+                sha256=_set_hash(plan.calibrate))
+    ] if plan.calibrate else []  # fmt: skip
+    for use, data in (("tune", plan.tune), ("evaluate", plan.evaluate)):
+        if data is not None:
+            found.append(
+                SetUsed(
+                    use=use,  # type: ignore[arg-type]
+                    words=data.words,
+                    n=len(data.scans.paths),
+                    positives=_positives(data.scans),
+                    sha256=_set_hash(data.scans.paths),
+                )
+            )
     return tuple(found)
 
 
-def _thresholds(plan: Plan, measured: Measured) -> dict[str, Threshold]:
-    """A threshold for each label, by the pack's own rule, from the candidate's own scores."""
-    found = {}
-    for label, rule in plan.rules.items():
-        truth = plan.tune.scans.truths[label]
-        value = rule.choose(truth, measured.scores[label])
-        if rule.measured:
-            found[label] = Threshold(value=value, rule=rule.words, chosen_on=plan.tune.words, n=truth.size)
-        else:
-            found[label] = Threshold(value=value, rule=rule.words, chosen_on="no data", n=1)
-    return found
-
-
-def _judge(
-    plan: Plan,
-    reference: Candidate,
-    item: Candidate,
-    thresholds: Mapping[str, Mapping[str, Threshold]],
-    measured: Mapping[str, Measured],
-) -> Judgement:
-    sides = [
-        {
-            label: Answers(scores=measured[side.name].scores[label], threshold=thresholds[side.name][label].value)
-            for label in plan.rules
-        }
-        for side in (reference, item)
-    ]
-    scans = plan.evaluate.scans
-    return judge(scans.truths, sides[0], sides[1], groups=scans.groups, margins=plan.margins)
-
-
-def _model(item: Candidate, judgement: Judgement | None, thresholds: Mapping[str, Threshold]) -> Model:
-    return Model(
-        precision=item.precision,
-        file=item.file,
-        sha256=sha256_of(item.onnx),
-        engines=(item.engine,),
-        verdict="reference" if judgement is None else judgement.verdict,
-        thresholds=thresholds,
-    )
-
-
-def verdict_lines(built: Built) -> Sequence[str]:
-    """Return the verdict on each candidate in words, with what it rests on."""
-    lines = []
-    for item in built.candidates:
-        size = f"{len(item.onnx) / 1e6:.2f} MB, {built.measured[item.name].latency_ms:.2f} ms"
-        judgement = built.judgements.get(item.name)
-        lines.append(f"{item.name}: {'reference' if judgement is None else judgement.verdict}, {size}")
-        for row in judgement.comparisons if judgement else ():
-            change = f"{row.reference:.4f} -> {row.candidate:.4f}" if row.metric != "flips" else f"{row.candidate:.4f}"
-            needed = f", about {row.n_needed} scans would tell" if row.n_needed else ""
-            bound = f"bound {row.bound:+.4f}, margin {row.margin}"
-            lines.append(
-                f"  {row.label} {row.metric} ({row.group}, n = {row.n}): {change}, {bound}: {row.verdict}{needed}"
-            )
-    return lines
+def _positives(scans: LabelledSet) -> dict[str, int]:
+    masked = {label: len(_there(masks)) for label, masks in scans.masks.items()}
+    return {**{label: int(truth.sum()) for label, truth in scans.truths.items()}, **masked}

@@ -15,17 +15,23 @@ from convert.sources.contract import listed
 from edge.errors import EdgerunError, UsageError
 from edge.pack.manifest import (
     ClassificationTask,
+    DetectionTask,
     Evidence,
     Golden,
     Input,
     Licence,
     Manifest,
     Model,
+    RegistrationTask,
     SegmentationTask,
     Share,
+    Task,
     Threshold,
+    TranslationTask,
     parse_manifest,
+    tensor_shapes,
 )
+from edge.pack.tasks import outputs_of
 from edge.prepare import bind_steps
 from edge.typed import TypedError, dump, parse
 
@@ -45,20 +51,24 @@ __all__ = [
 ]
 
 
+OUTPUT_KEYS = ("output", "map_output", "scores_output", "labels_output", "masks_output")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThresholdRule:
     """How a label's threshold comes to be.
 
     Parameters
     ----------
-    rule : {"sensitivity", "specificity", "youden", "fixed"}
+    rule : {"sensitivity", "specificity", "youden", "dice", "fixed"}
         The first two: the threshold at which that figure is at least `at_least` on the validation data. ``youden``:
-        where the sum of both is largest. ``fixed``: `value`, which somebody else chose.
+        where the sum of both is largest. ``dice``: where the mean Dice of a segmentation is. ``fixed``: `value`, which
+        somebody else chose.
     at_least : float, optional
     value : float, optional
     """
 
-    rule: Literal["sensitivity", "specificity", "youden", "fixed"]
+    rule: Literal["sensitivity", "specificity", "youden", "dice", "fixed"]
     at_least: Share | None = None
     value: Share | None = None
 
@@ -83,7 +93,7 @@ class Description:
     limits: str
     licence: Licence
     inputs: tuple[Input, ...]
-    task: ClassificationTask | SegmentationTask
+    task: ClassificationTask | SegmentationTask | DetectionTask | RegistrationTask | TranslationTask
     thresholds: Mapping[str, ThresholdRule]
 
 
@@ -148,28 +158,31 @@ def check_fits(description: Description, onnx_file: bytes) -> None:
         A tensor is not in the graph, or its fixed sizes are not those of the description or of its labels.
     """
     inputs, outputs = sizes_of(onnx_file)
-    named = {item.tensor: (None, *item.shape) for item in description.inputs}
+    named = {tensor: (None, *shape) for tensor, shape in tensor_shapes(description.inputs).items()}
     if set(named) != set(inputs):
         raise _misfit("$.inputs", f"found the tensors {', '.join(named)}, expected {', '.join(inputs)}")
     for index, item in enumerate(description.inputs):
         _check_sizes(named[item.tensor], inputs[item.tensor], f"$.inputs[{index}].shape")
     task = description.task
-    if task.output not in outputs:
-        raise _misfit("$.task.output", f"found {task.output!r}, expected one of {', '.join(outputs)}")
-    if isinstance(task, ClassificationTask) and task.map_output and task.map_output not in outputs:
-        raise _misfit("$.task.map_output", f"found {task.map_output!r}, expected one of {', '.join(outputs)}")
+    keys = {getattr(task, key, None): key for key in OUTPUT_KEYS}
+    for name in outputs_of(task):
+        if name not in outputs:
+            raise _misfit(f"$.task.{keys[name]}", f"found {name!r}, expected one of {', '.join(outputs)}")
     sizes = outputs[task.output]
     count = sizes[1] if len(sizes) > 1 else None
-    if count is not None and count != _values_of(task):
-        wanted = f"found {len(task.labels)}, which take {_values_of(task)} values of {task.output!r}, expected {count}"
+    taken = _values_of(task)
+    if None not in (count, taken) and count != taken:
+        wanted = f"found {len(task.labels)}, which take {taken} values of {task.output!r}, expected {count}"
         raise _misfit("$.task.labels", wanted)
 
 
-def _values_of(task: ClassificationTask | SegmentationTask) -> int:
-    """How many values or channels the labels take."""
+def _values_of(task: Task) -> int | None:
+    """How many values or channels the labels take; None where the layout tells."""
     if isinstance(task, SegmentationTask):
         return len(task.labels) + (1 if task.activation == "softmax" else 0)
-    return len(task.labels) - (1 if task.mode == "ordinal" and task.activation == "sigmoid" else 0)
+    if not isinstance(task, ClassificationTask):
+        return None
+    return len(task.labels) - (1 if task.mode == "ordinal" and task.activation != "softmax" else 0)
 
 
 def _check_sizes(said: tuple[int | None, ...], found: tuple[int | None, ...], path: str) -> None:
@@ -257,7 +270,9 @@ def _of(needed: list[str]) -> str:
 
 
 def _check_rule(rule: ThresholdRule, path: str) -> None:
-    asked = {"sensitivity": "at_least", "specificity": "at_least", "fixed": "value", "youden": None}[rule.rule]
+    asked = {"sensitivity": "at_least", "specificity": "at_least", "fixed": "value", "youden": None, "dice": None}[
+        rule.rule
+    ]
     given = {"at_least": rule.at_least, "value": rule.value}
     if asked and given[asked] is None:
         raise TypedError(f"{path}.{asked}", f"missing: the rule {rule.rule!r} needs it")

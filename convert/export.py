@@ -25,6 +25,7 @@ MAX_OPSET = 20
 MAX_IR_VERSION = 10
 PRODUCER = "edgerun"
 BATCH = "batch"
+FOLDED = ((nn.Conv2d, nn.BatchNorm2d), (nn.Conv3d, nn.BatchNorm3d))
 
 Exporter = Literal["dynamo", "torchscript"]
 
@@ -96,8 +97,9 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
     Parameters
     ----------
     model : nn.Module
-        Network; within each module a ``BatchNorm2d`` child that directly follows a ``Conv2d`` child, in the
-        order of definition, must be applied to the output of that convolution and nothing else.
+        Network; within each module a ``BatchNorm2d`` child that directly follows a ``Conv2d`` child, or a
+        ``BatchNorm3d`` child a ``Conv3d`` child, in the order of definition, must be applied to the output of that
+        convolution and nothing else.
 
     Returns
     -------
@@ -108,7 +110,7 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
     for parent in list(folded.modules()):
         previous: tuple[str, nn.Module] | None = None
         for name, child in list(parent.named_children()):
-            if isinstance(child, nn.BatchNorm2d) and previous and isinstance(previous[1], nn.Conv2d):
+            if previous and any(isinstance(previous[1], one) and isinstance(child, two) for one, two in FOLDED):
                 setattr(parent, previous[0], fuse_conv_bn_eval(previous[1], child))
                 setattr(parent, name, nn.Identity())
             previous = (name, child)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
-from convert.optimise import DEQUANTISE, QUANTISE, drop_unread, producers, readers, serialise
+from convert.optimise import DEQUANTISE, QUANTISE, drop_unread, producers, readers, reread, serialise
 from edge.errors import UsageError
 from edge.pack.onnx_file import inspect_onnx
 
@@ -21,6 +21,11 @@ KEEP_SIGN = (
     "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Identity", "Dropout", QUANTISE, DEQUANTISE,
 )  # fmt: skip
 """No negative number comes out where none went in, a zero point of 0 given."""
+
+PASSING = ("Concat", "MaxPool", "AveragePool", QUANTISE, DEQUANTISE)
+"""OpenVINO moves a dequantisation from before them to behind them."""
+ACTIVATIONS = ("LeakyRelu", "Elu", "Sigmoid", "HardSigmoid", "HardSwish", "Softplus", "Tanh")
+"""OpenVINO computes these together with the convolution before them."""
 
 FINER = np.float32(127 / 255)
 
@@ -40,7 +45,7 @@ def lower_for_onnxruntime(model: bytes) -> bytes:
     Returns
     -------
     bytes
-        A graph for ONNX Runtime and OpenVINO; TensorRT takes no uint8. On x86 without VNNI or AVX-VNNI its
+        TensorRT takes no uint8. On x86 without VNNI or AVX-VNNI its
         convolutions may saturate (https://github.com/microsoft/onnxruntime/pull/12088), so golden cases must
         be run on the device.
 
@@ -50,18 +55,79 @@ def lower_for_onnxruntime(model: bytes) -> bytes:
         There is no Q/DQ pair in it.
     """
     proto = _parse_quantised(model, "Lowering a model")
-    graph = proto.graph
+    _make_unsigned(proto.graph, signed=frozenset())
+    return _done(proto)
+
+
+def lower_for_openvino(model: bytes) -> bytes:
+    """Return the Q/DQ graph such that OpenVINO's CPU plugin computes as much of it as it can in integers.
+
+    As for ONNX Runtime, but for two things. No pair stands between a convolution and its activation, which OpenVINO
+    fuses and ONNX Runtime does not. And a tensor with negative numbers that only normalisations read, be it through
+    joins and poolings, stays int8 with zero point 0: a zero point of 128 keeps OpenVINO from drawing dequantisation,
+    normalisation, ReLU and quantisation together. All others are shifted, since OpenVINO's answers are wrong without a
+    word where a convolution reads a signed join.
+
+    Parameters
+    ----------
+    model : bytes
+        As `convert.quantise.quantise_int8` returns it.
+
+    Raises
+    ------
+    UsageError
+        There is no Q/DQ pair in it.
+    """
+    proto = _parse_quantised(model, "Lowering a model for OpenVINO")
+    _part_no_activation(proto.graph)
+    _make_unsigned(proto.graph, signed=_only_normalised(proto.graph))
+    return _done(proto)
+
+
+def _done(proto: ModelProto) -> bytes:
+    drop_unread(proto.graph)
+    del proto.graph.value_info[:]
+    return serialise(proto)
+
+
+def _make_unsigned(graph: GraphProto, *, signed: Collection[str]) -> None:
+    """Let the pairs be uint8; those of tensors with negative numbers too, but for `signed`, the outputs of their Q."""
     reading, constants = readers(graph), {item.name: item for item in graph.initializer}
     unsigned = _never_negative(graph)
     for node in graph.node:
         ends = reading[node.output[0]]
         if node.op_type == QUANTISE and _is_signed(node, constants) and all(end.op_type == DEQUANTISE for end in ends):
-            names = _unsigned(graph, constants[node.input[1]], signs=node.input[0] not in unsigned)
-            for end in (node, *ends):
-                end.input[1:] = names
+            signs = node.input[0] not in unsigned
+            if not (signs and node.output[0] in signed):
+                names = _unsigned(graph, constants[node.input[1]], signs=signs)
+                for end in (node, *ends):
+                    end.input[1:] = names
+
+
+def _part_no_activation(graph: GraphProto) -> None:
+    made = producers(graph)
+    outputs = {item.name for item in graph.output}
+    for node in graph.node:
+        source = made.get(node.input[0]) if node.op_type == DEQUANTISE else None
+        if source is None or source.op_type != QUANTISE or node.output[0] in outputs:
+            continue
+        reading = readers(graph)[node.output[0]]
+        if all(reader.op_type in ACTIVATIONS for reader in reading):
+            reread(reading, node.output[0], source.input[0])
     drop_unread(graph)
-    del graph.value_info[:]
-    return serialise(proto)
+
+
+def _only_normalised(graph: GraphProto) -> frozenset[str]:
+    """What quantising gives where all that is made of it ends in normalisations."""
+    reading, outputs = readers(graph), {item.name for item in graph.output}
+    ends: dict[str, bool] = {}
+    for node in reversed(graph.node):
+        name = node.output[0]
+        ends[name] = name not in outputs and all(
+            reader.op_type == "BatchNormalization" or (reader.op_type in PASSING and ends[reader.output[0]])
+            for reader in reading[name]
+        )
+    return frozenset(node.output[0] for node in graph.node if node.op_type == QUANTISE and ends[node.output[0]])
 
 
 def tensorrt_problems(model: bytes) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from sklearn.metrics import cohen_kappa_score
 
 Truth = NDArray[np.bool_]
 Scores = NDArray[np.float64]
@@ -17,7 +18,7 @@ CALIBRATION_BINS = 10
 
 
 def area_under_roc(truth: Truth, scores: Scores) -> float:
-    """Return the area under the receiver operating characteristic; both classes must be there.
+    """Return the area under the receiver operating characteristic; NaN unless both classes are there.
 
     Examples
     --------
@@ -25,6 +26,8 @@ def area_under_roc(truth: Truth, scores: Scores) -> float:
     1.0
     """
     positives, negatives = int(truth.sum()), int((~truth).sum())
+    if not positives or not negatives:
+        return float("nan")
     ranks = stats.rankdata(scores)  # Mann and Whitney's U, ties counted half
     return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
@@ -97,18 +100,42 @@ def threshold_of_youden(truth: Truth, scores: Scores) -> float:
     return float((best + (lower.max() if lower.size else 0.0)) / 2)
 
 
-def resamples(truth: NDArray[Any], *, seed: int, count: int) -> list[NDArray[np.intp]]:
+def resamples(
+    strata: NDArray[Any], *, seed: int, count: int, clusters: NDArray[Any] | None = None
+) -> list[NDArray[np.intp]]:
     """Return bootstrap samples of indices, each with as many scans of every class as there are.
 
     (Efron and Tibshirani 1993, chapter 13.)
+
+    Parameters
+    ----------
+    strata : ndarray, shape (n,)
+        The class of each scan.
+    clusters : ndarray, shape (n,), optional
+        The patient of each scan: all scans of a patient are drawn together, and a patient belongs to the highest
+        class of his scans (Field and Welsh 2007).
     """
     generator = np.random.default_rng(seed)
-    groups = [np.flatnonzero(truth == value) for value in np.unique(truth)]
-    return [np.concatenate([generator.choice(group, group.size) for group in groups]) for _ in range(count)]
+    if clusters is None:
+        groups = [np.flatnonzero(strata == value) for value in np.unique(strata)]
+        return [np.concatenate([generator.choice(group, group.size) for group in groups]) for _ in range(count)]
+    members = [np.flatnonzero(clusters == value) for value in np.unique(clusters)]
+    highest = np.array([strata[inside].max() for inside in members])
+    groups = [np.flatnonzero(highest == value) for value in np.unique(highest)]
+    drawn = (np.concatenate([generator.choice(group, group.size) for group in groups]) for _ in range(count))
+    return [np.concatenate([members[index] for index in each]) for each in drawn]
 
 
-def interval(truth: Truth, scores: Scores, metric: Metric, *, seed: int, count: int) -> tuple[float, float]:
-    """Return the 95% percentile bootstrap interval of a metric."""
-    drawn = [metric(truth[sample], scores[sample]) for sample in resamples(truth, seed=seed, count=count)]
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(low), float(high)
+def quadratic_weighted_kappa(truth: NDArray[np.int64], grades: NDArray[np.int64], count: int) -> float:
+    """Return the agreement of grades beyond chance, far misses weighing more (Cohen 1968); `count` grades there are.
+
+    NaN where both are one grade throughout: then chance agrees as well.
+
+    Examples
+    --------
+    >>> round(quadratic_weighted_kappa(np.array([0, 1, 2, 2]), np.array([0, 1, 2, 1]), 3), 3)
+    0.8
+    """
+    if np.unique(np.concatenate([truth, grades])).size < 2:
+        return float("nan")
+    return float(cohen_kappa_score(truth, grades, labels=range(count), weights="quadratic"))

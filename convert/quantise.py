@@ -7,9 +7,11 @@ pairs stand on the inputs of what computes in integers, not between a convolutio
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import difflib
 import io
+import json
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,6 +131,21 @@ def calibrate(model: bytes, feeds: Iterable[Feed], *, method: Method) -> Calibra
     ranges = _ranges(ready, checked, method)
     _check_ranges(ranges, proto.graph)
     return Calibration(model=ready, ranges=ranges)
+
+
+def dump_calibration(calibration: Calibration) -> bytes:
+    """Return a calibration as bytes, which `load_calibration` reads: all that `quantise` needs of it."""
+    ranges = {
+        name: [float(np.ravel(value)[0]) for value in data.range_value] for name, data in calibration.ranges.items()
+    }
+    return json.dumps({"model": base64.b64encode(calibration.model).decode(), "ranges": ranges}).encode()
+
+
+def load_calibration(data: bytes) -> Calibration:
+    """Return the calibration that `dump_calibration` wrote."""
+    document = json.loads(data)
+    ranges = {name: tuple(np.array(value, np.float32) for value in pair) for name, pair in document["ranges"].items()}
+    return Calibration(model=base64.b64decode(document["model"]), ranges=TensorsData(CalibrationMethod.MinMax, ranges))
 
 
 def check_feed(feed: Feed, graph: GraphProto, index: int) -> Feed:

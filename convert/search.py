@@ -1,11 +1,12 @@
-"""Which layers INT8 hurts, and the search that gives the worst of them back to float until a judge is content."""
+"""Which layers INT8 hurts, and models that give the worst of them back to float, one after the other."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import onnx
@@ -13,7 +14,7 @@ import onnxruntime as ort
 from onnx import GraphProto, ModelProto, NodeProto
 
 from convert.optimise import DEQUANTISE, PROVIDERS, QUANTISE, drop_unread, optimise, serialise
-from convert.quantise import WEIGHED, Feed, Method, calibrate, check_feed, quantise
+from convert.quantise import WEIGHED, Calibration, Feed, check_feed, quantise
 from edge.errors import UsageError
 
 PREFIX = "int8/"
@@ -42,84 +43,58 @@ class LayerError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One model that the search tried.
+    """One INT8 model of the search.
 
     Parameters
     ----------
-    keep_float : tuple of str
-        The nodes in float.
-    bytes : int
-        Size of the model.
-    accepted : bool
-        What the judge said.
+    given_back : tuple of str
+        The layers in float that the first model has in INT8, the worst first.
+    model : bytes
+        Q/DQ.
     """
 
-    keep_float: tuple[str, ...]
-    bytes: int
-    accepted: bool
+    given_back: tuple[str, ...]
+    model: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trail:
-    """What the search tried, in order; its last step is accepted, or nothing was.
-
-    Parameters
-    ----------
-    steps : tuple of Step
-    model : bytes, optional
-        The accepted model.
-    """
-
-    steps: tuple[Step, ...]
-    model: bytes | None
+def rank_layers(
+    calibration: Calibration, feeds: Iterable[Feed], *, keep_float: Sequence[str] = ()
+) -> tuple[LayerError, ...]:
+    """Return what INT8 does to each layer of a calibrated model, the worst first; see `layer_errors`."""
+    return layer_errors(calibration.model, quantise(calibration, keep_float=keep_float), islice(feeds, PICTURES))
 
 
-def search_int8(
-    model: bytes,
-    feeds: Sequence[Feed],
-    judge: Callable[[bytes], bool],
-    *,
-    max_steps: int,
-    method: Method = "percentile",
-    keep_float: Sequence[str] = (),
-) -> Trail:
-    """Return the first INT8 model that the judge accepts, giving layers back to float, the worst first.
+def int8_steps(
+    calibration: Calibration, ranked: Sequence[LayerError], *, max_steps: int, keep_float: Sequence[str] = ()
+) -> Iterator[Step]:
+    """Yield INT8 models that give layers back to float, the worst first, for as long as nobody is content.
 
-    Each step gives back twice as many layers as the one before: 0, 1, 3, 7 and so on, ranked by `layer_errors`. The
-    same model, feeds and verdicts give the same trail.
+    Each gives back twice as many layers as the one before: 0, 1, 3, 7 and so on. The same calibration and ranking
+    give the same models. The last one has a layer in INT8 still.
 
     Parameters
     ----------
-    model, feeds, method
-        As for `convert.quantise.quantise_int8`.
-    judge : callable
-        Says of a Q/DQ model whether it is good enough.
+    calibration : Calibration
+    ranked : sequence of LayerError
+        See `rank_layers`.
     max_steps : int
         Models that may be tried, at least 1.
     keep_float : sequence of str
-        Nodes that stay float from the start.
+        Nodes that are float from the start.
 
     Raises
     ------
     UsageError
-        As `convert.quantise.quantise_int8`, or `max_steps` is below 1.
+        As `convert.quantise.quantise`, or `max_steps` is below 1.
     """
     if max_steps < 1:
         raise UsageError(f"Searching for an INT8 model: found max_steps {max_steps}, expected at least 1.")
-    calibration = calibrate(model, feeds, method=method)
-    tried = quantise(calibration, keep_float=keep_float)
-    ranked = [error.node for error in layer_errors(calibration.model, tried, feeds[:PICTURES])]
-    steps: list[Step] = []
+    names = [error.node for error in ranked]
     for index in range(max_steps):
-        given = ranked[: 2**index - 1]
-        if index:
-            tried = quantise(calibration, keep_float=(*keep_float, *given))
-        steps.append(Step(keep_float=(*keep_float, *given), bytes=len(tried), accepted=bool(judge(tried))))
-        if steps[-1].accepted:
-            return Trail(steps=tuple(steps), model=tried)
-        if 2 ** (index + 1) - 1 >= len(ranked):
-            break
-    return Trail(steps=tuple(steps), model=None)
+        given = tuple(names[: 2**index - 1])
+        if index and 2**index - 1 >= len(names):
+            return
+        yield Step(given_back=given, model=quantise(calibration, keep_float=(*keep_float, *given)))
 
 
 def layer_errors(float_model: bytes, int8_model: bytes, feeds: Iterable[Feed]) -> tuple[LayerError, ...]:

@@ -28,6 +28,14 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def machine_name() -> str:
+    """Return what the processor calls itself, and how many cores this process may use."""
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+        name = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), name)
+    return f"{name}, {usable_cores()} cores"
+
+
 def versions() -> dict[str, str]:
     """Return the versions of all that takes part in a result.
 

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convert.metrics import area_under_roc
+from convert.recipes.contract import Recipe
 
 NAME = "chest-pneumonia"
 LABELS = ("normal", "pneumonia")
@@ -317,3 +318,12 @@ def train_to(data: Path, out: Path, progress: Progress) -> None:
         images, labels = splits[name]
         scores = predict(model, images).astype(np.float64)
         progress(f"{name} AUC {area_under_roc(labels == 1, scores):.4f} ({len(labels)} images)")
+
+
+RECIPE = Recipe(
+    name=NAME,
+    build=build_model,
+    inputs={INPUT: (1, 1, SIZE, SIZE)},
+    outputs=OUTPUTS,
+    trained=True,
+)

@@ -10,14 +10,34 @@ from convert.sources.contract import Loader, Request, Source
 from edge.errors import UsageError
 from edge.table import Entry, lookup
 
-__all__ = ["KINDS", "RECIPES", "Source", "load_source"]
+__all__ = ["KINDS", "RECIPES", "Source", "load_source", "recipe_name"]
 
 _TORCH = ("torch", "onnx", "onnxscript", "safetensors")
 
 RECIPES: dict[str, Entry] = {
-    "chest-pneumonia": Entry("convert.recipes.chest_pneumonia:build_model", needs=_TORCH, extra="convert"),
+    "chest-pneumonia": Entry("convert.recipes.chest_pneumonia:RECIPE", needs=_TORCH, extra="convert"),
+    "brain-tissue": Entry("convert.recipes.brain_tissue:RECIPE", needs=_TORCH, extra="convert"),
+    "chest-densenet121": Entry("convert.recipes.chest_densenet121:RECIPE", needs=_TORCH, extra="convert"),
+    "skin-resnet50": Entry("convert.recipes.skin_resnet50:RECIPE", needs=_TORCH, extra="convert"),
+    "retinopathy-cnn": Entry("convert.recipes.retinopathy_cnn:RECIPE", needs=_TORCH, extra="convert"),
+    "unet2d": Entry("convert.recipes.unet2d:RECIPE", needs=_TORCH, extra="convert"),
+    "alzheimer-cnn3d": Entry("convert.recipes.alzheimer_cnn3d:RECIPE", needs=_TORCH, extra="convert"),
+    "alzheimer-voxcnn": Entry("convert.recipes.alzheimer_voxcnn:RECIPE", needs=_TORCH, extra="convert"),
+    "alzheimer-cae": Entry("convert.recipes.alzheimer_cae:RECIPE", needs=_TORCH, extra="convert"),
+    "unet3d": Entry("convert.recipes.unet3d:RECIPE", needs=_TORCH, extra="convert"),
+    "brats-unet3d": Entry("convert.recipes.brats_unet3d:RECIPE", needs=_TORCH, extra="convert"),
+    "vnet": Entry("convert.recipes.vnet:RECIPE", needs=_TORCH, extra="convert"),
+    "moeskops-multiscale": Entry("convert.recipes.moeskops_multiscale:RECIPE", needs=_TORCH, extra="convert"),
+    "organ-boxes": Entry("convert.recipes.organ_boxes:RECIPE", needs=_TORCH, extra="convert"),
+    "yolov5n": Entry("convert.recipes.yolov5n:RECIPE", needs=_TORCH, extra="convert"),
+    "yolov5s": Entry("convert.recipes.yolov5s:RECIPE", needs=_TORCH, extra="convert"),
+    "yolo-anchor-free": Entry("convert.recipes.yolo_anchor_free:RECIPE", needs=_TORCH, extra="convert"),
+    "mask-rcnn": Entry("convert.recipes.mask_rcnn:RECIPE", needs=_TORCH, extra="convert"),
+    "voxelmorph": Entry("convert.recipes.voxelmorph:RECIPE", needs=_TORCH, extra="convert"),
+    "pix2pix": Entry("convert.recipes.pix2pix:RECIPE", needs=_TORCH, extra="convert"),
+    "pix2pix-resnet": Entry("convert.recipes.pix2pix_resnet:RECIPE", needs=_TORCH, extra="convert"),
 }
-"""Networks that edgerun trains itself; each is built, with its own weights, by a function without arguments."""
+"""Networks that edgerun knows by name, each a `convert.recipes.contract.Recipe`."""
 
 KINDS: dict[str, Entry] = {
     "recipe": Entry("convert.sources.network:load_recipe", needs=_TORCH, extra="convert"),
@@ -69,7 +89,7 @@ def load_source(
 ) -> Source:
     """Return the model that `spec` names as one checked ONNX file.
 
-    A recipe's name wins over a file of that name; ``./name`` is always the file.
+    A recipe's name, with hyphens or underscores, wins over a file of that name; ``./name`` is always the file.
 
     Parameters
     ----------
@@ -101,9 +121,20 @@ def load_source(
     return loader(Request(spec=spec, weights=weights, example_shapes=example_shapes))
 
 
+def recipe_name(spec: str) -> str:
+    """Return what a user calls a recipe in the spelling of `RECIPES`.
+
+    Examples
+    --------
+    >>> recipe_name("chest_densenet121")
+    'chest-densenet121'
+    """
+    return spec.replace("_", "-")
+
+
 def _kind_of(spec: str) -> str:
     path = Path(spec)
-    if spec in RECIPES:
+    if recipe_name(spec) in RECIPES:
         return "recipe"
     if path.is_dir():
         return "bundle"
@@ -113,7 +144,7 @@ def _kind_of(spec: str) -> str:
         return "module"
     if path.suffix or "/" in spec:
         raise UsageError(f"Reading {spec}: there is no such file or folder. Expected {TAKEN}.")
-    lookup(RECIPES, spec, "recipe")  # says what recipes there are
+    lookup(RECIPES, recipe_name(spec), "recipe")  # says what recipes there are
     return "recipe"
 
 

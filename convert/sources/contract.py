@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 SHOWN = 10
 """Problems that a message lists; the rest is counted."""
@@ -22,11 +25,15 @@ class Source:
         Where it is from, in words, without paths of this machine.
     notes : tuple of str
         What was changed, what was compared and how far it agreed, and what could not be checked; a sentence each.
+    compare : callable, optional
+        Runs the network that it is from beside it on prepared scans and returns the sentence that both answer alike;
+        raises `edge.errors.UsageError` where they do not. None where there is no such network.
     """
 
     onnx: bytes
     origin: str
     notes: tuple[str, ...]
+    compare: Callable[[Sequence[Mapping[str, NDArray[Any]]]], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import inspect
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convert.export import Exporter, Flat, Leaves, export_onnx, read_script, run, tensors
-from convert.sources import RECIPES
+from convert.recipes.contract import Recipe
+from convert.sources import RECIPES, recipe_name
 from convert.sources.contract import Request, Source, first_line, listed
 from convert.sources.onnx_model import check_onnx
 from convert.sources.trial import CannotRun, Runner, largest_difference, seeded_feeds
@@ -27,11 +29,6 @@ TOLERANCE = 1e-4
 
 BATCHES = (1, 3)
 EXAMPLE_BATCH = 2
-
-TENSORS: dict[str, tuple[dict[str, tuple[int, ...]], tuple[str, ...]]] = {
-    "chest-pneumonia": ({"image": (1, 1, 28, 28)}, ("logit", "cam")),
-}
-"""Of each recipe: the shapes of its inputs, and the names of its outputs."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -69,11 +66,15 @@ class Network:
 
 def load_recipe(request: Request) -> Source:
     """Return a recipe's network, with its own weights or those of a file; see `convert.sources.load_source`."""
-    shapes, outputs = TENSORS[request.spec]
-    module = RECIPES[request.spec].load()()
-    notes = load_weights(module, request.weights, request.spec) if request.weights is not None else []
-    network = Network(module=module, name=request.spec, shapes=shapes, outputs=outputs, own=True, whole=True)
-    return _converted(network, f"the recipe {request.spec}{_with(request.weights)}", notes)
+    recipe = cast("Recipe", RECIPES[recipe_name(request.spec)].load())
+    module = recipe.build()
+    notes = [] if recipe.trained else ["No weights were given: it has random ones, always the same, and knows nothing."]
+    if request.weights is not None:
+        notes = load_weights(module, request.weights, recipe.name, recipe.rename)
+    network = Network(
+        module=module, name=recipe.name, shapes=recipe.inputs, outputs=recipe.outputs, own=True, whole=True
+    )
+    return _converted(network, f"the recipe {recipe.name}{_with(request.weights)}", notes)
 
 
 def load_module(request: Request) -> Source:
@@ -92,7 +93,7 @@ def load_script(request: Request) -> Source:
     """Return a TorchScript program; see `convert.sources.load_source`."""
     path = Path(request.spec)
     try:
-        module = read_script(path)
+        module: Any = read_script(path)
     except Exception as error:  # RuntimeError, and whatever a damaged archive brings
         raise UsageError(f"Reading {path.name} as TorchScript: {first_line(error)}. Save it again.") from error
     needed = [argument for argument in module.forward.schema.arguments[1:] if not argument.has_default_value()]
@@ -197,7 +198,9 @@ def _converted(network: Network, origin: str, notes: list[str]) -> Source:
             continue
         check_onnx(onnx, network.name)
         said = [f"PyTorch's exporter {exporter!r} wrote it, after {'; '.join(reasons)}."] if reasons else []
-        return Source(onnx=onnx, origin=origin, notes=(*notes, *said, _parity(network, onnx, exporter)))
+        alike = _parity(network, onnx, exporter)
+        compare = partial(_parity_on_scans, network, onnx, exporter)
+        return Source(onnx=onnx, origin=origin, notes=(*notes, *said, alike), compare=compare)
     raise UsageError(
         f"Exporting {network.name}: PyTorch cannot ({'; '.join(reasons)}). Write the part that it names with plain"
         " tensor operations, or give an ONNX file."
@@ -218,7 +221,7 @@ def _export(network: Network, module: Any, example: Arrays, outputs: tuple[str, 
             input_names=tuple(example),
             output_names=outputs,
             path=path,
-            metadata={},
+            metadata={"model": network.name, "exporter": exporter},
             exporter=exporter,
             fold=network.own and module is network.module,
         )
@@ -242,18 +245,32 @@ def _parity(network: Network, onnx: bytes, exporter: Exporter) -> str:
                 f"Comparing {network.name} with its export: the network gave two answers to one input, expected one."
                 " It draws random numbers in evaluation mode, as functional.dropout does without training=False."
             )
-        try:
-            difference = largest_difference(expected, Runner(onnx).run(feeds))
-            found = f"a difference of {difference:.2g}"
-        except CannotRun as error:
-            difference, found = float("inf"), f"that ONNX Runtime stops ({error})"
-        if not difference <= TOLERANCE:
-            raise UsageError(
-                f"Comparing {network.name} with its export: at batch {batch} found {found}, expected at most"
-                f" {TOLERANCE:g}. {_first_difference(network, feeds, exporter)}"
-            )
-        largest = max(largest, difference)
+        largest = max(largest, _difference(network, onnx, exporter, feeds, f"at batch {batch}"))
     return f"PyTorch and ONNX Runtime agree within {TOLERANCE:g} at batch 1 and 3 (found {largest:.2g})."
+
+
+def _parity_on_scans(network: Network, onnx: bytes, exporter: Exporter, scans: Sequence[Arrays]) -> str:
+    """The sentence that both answer alike on prepared scans; raises as `_parity`."""
+    largest = 0.0
+    for index, feeds in enumerate(scans, start=1):
+        ordered = {name: feeds[name] for name in network.shapes}
+        largest = max(largest, _difference(network, onnx, exporter, ordered, f"on scan {index}"))
+    return f"They agree within {TOLERANCE:g} on {len(scans)} real scans, too (found {largest:.2g})."
+
+
+def _difference(network: Network, onnx: bytes, exporter: Exporter, feeds: Arrays, where: str) -> float:
+    """How far the two answers are apart, if that is not too far."""
+    try:
+        difference = largest_difference(_answer(network, feeds), Runner(onnx).run(feeds))
+        found = f"a difference of {difference:.2g}"
+    except CannotRun as error:
+        difference, found = float("inf"), f"that ONNX Runtime stops ({error})"
+    if not difference <= TOLERANCE:
+        raise UsageError(
+            f"Comparing {network.name} with its export: {where} found {found}, expected at most"
+            f" {TOLERANCE:g}. {_first_difference(network, feeds, exporter)}"
+        )
+    return difference
 
 
 def _answer(network: Network, feeds: Arrays) -> Arrays:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,18 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
 _UNTRAINED = "num_batches_tracked"  # a count that inference does not read; files of old versions lack it
 
 
-def load_weights(network: Any, path: Path, name: str) -> list[str]:
-    """Put the weights of a file into `network` and return sentences about what was passed over on the way.
+def load_weights(network: Any, path: Path, name: str, rename: Callable[[str], str] | None = None) -> list[str]:
+    """Put the weights of a file into `network` and return sentences about what was changed on the way.
+
+    Parameters
+    ----------
+    network : nn.Module
+    path : Path
+        safetensors, or a state dict as ``torch.save`` writes it.
+    name : str
+        What to call the network in messages.
+    rename : callable, optional
+        From a weight's name in the file to that in the network; see `convert.recipes.contract.Recipe`.
 
     Raises
     ------
@@ -32,6 +42,9 @@ def load_weights(network: Any, path: Path, name: str) -> list[str]:
     """
     state, notes = _read(path)
     expected = dict(network.state_dict())
+    if rename is not None:
+        state, said = _renamed(state, rename, f"Putting {path.name} into {name}")
+        notes = notes + said
     state, stripped = _without_prefix(state, expected)
     wrong = mismatches(expected, state)
     if wrong:
@@ -101,6 +114,19 @@ def _unreadable(path: Path, error: Exception) -> str:
     if "TorchScript" in str(error):
         return f"{doing}: it is a TorchScript program. Give it as the model itself, without weights."
     return f"{doing}: it cannot be read ({first_line(error)}). Expected safetensors or a state dict: {save}."
+
+
+def _renamed(state: State, rename: Callable[[str], str], doing: str) -> tuple[State, list[str]]:
+    """The weights by the network's own names; two for one name are not chosen between."""
+    former: dict[str, str] = {}
+    for old in state:
+        new = rename(old)
+        if new in former:
+            raise UsageError(f"{doing}: found {former[new]} and {old}, expected one of them: both stand for {new}.")
+        former[new] = old
+    changed = sum(new != old for new, old in former.items())
+    said = [f"{changed} of its names were put into the recipe's spelling."] if changed else []
+    return {new: state[old] for new, old in former.items()}, said
 
 
 def _without_prefix(state: State, expected: State) -> tuple[State, list[str]]:

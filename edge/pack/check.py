@@ -50,6 +50,8 @@ def check_pack(pack: Pack) -> tuple[ModelCheck, ...]:
     for case in pack.manifest.golden:
         for role, name in case.scans.items():
             pack.read(name, case.sha256[role])
+    if pack.manifest.card is not None:
+        pack.read(pack.manifest.card.file, pack.manifest.card.sha256)
     checked = []
     for model in pack.manifest.models:
         data, facts = pack.read_model(model)

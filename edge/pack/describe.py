@@ -67,7 +67,9 @@ def _label(label: Label) -> str:
 
 
 def _model(model: Model) -> list[str]:
-    lines = [f"  model        {model.precision} for {', '.join(model.engines)}: {model.verdict}"]
+    size = f", {model.bytes / 1e6:.2f} MB" if model.bytes else ""
+    speed = f", {model.speed.latency_ms:.3g} ms a scan on {model.speed.machine}" if model.speed else ""
+    lines = [f"  model        {model.precision} for {', '.join(model.engines)}: {model.verdict}{size}{speed}"]
     for name, threshold in model.thresholds.items():
         where = f"{threshold.rule}, on {threshold.chosen_on}, n = {threshold.n}"
         lines.append(f"  threshold    {name} {threshold.value:.4f} ({where})")

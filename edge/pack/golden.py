@@ -6,15 +6,29 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from edge.engines import Engine
 from edge.errors import PackError, ReadError
-from edge.findings import Classification, Findings, Refusal
+from edge.findings import (
+    Classification,
+    Detections,
+    Findings,
+    Refusal,
+    Registration,
+    Segmentation,
+    Translation,
+)
 from edge.pack.manifest import Golden, Manifest, Model
 from edge.pack.store import Pack
 from edge.pipeline import examine
 from edge.read import read_study
 from edge.reasons import GOLDEN_FAILED
 from edge.scan import Scan
+
+REGISTERED = ("moved-x", "moved-y", "moved-z", "moved", "folded")
+TRANSLATED = ("whole", "first-slices", "first-rows", "first-columns")
+HALF_WAY_MM = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +39,7 @@ class GoldenResult:
     ----------
     name : str
     largest_difference : float
-        Over the labels, absolute.
+        Over the answers, absolute.
     tolerance : float
     """
 
@@ -75,10 +89,42 @@ def _read(file: Path, case: Golden) -> Scan:
 
 
 def answers(findings: Findings) -> dict[str, float]:
-    """Return what a golden case compares: the score of each label, or its share of the picture."""
+    """Return what a golden case compares, by name, each from 0 to 1.
+
+    - Classification: the score of each label.
+    - Segmentation: each label's share of the picture or volume.
+    - Detection: the best score of each label; 0 where it has no box.
+    - Registration: `REGISTERED`. How far the voxels were moved along x, y and z of LPS, on average, and the average
+      length of a displacement: 0.5 stands for no millimetre, and
+      10 mm are half of the way from there to 0 or 1. And the share of the voxels where space is folded.
+    - Translation: `TRANSLATED`. The mean value as a share of the range, of the whole image and of its first half
+      along each axis, so that an image that was turned or mirrored is noticed.
+    """
     if isinstance(findings, Classification):
         return {item.name: item.score for item in findings.labels}
-    return {region.name: region.share for region in findings.regions}
+    if isinstance(findings, Segmentation):
+        return {region.name: region.share for region in findings.regions}
+    if isinstance(findings, Detections):
+        scores = {
+            label.name: [box.score for box in findings.boxes if box.name == label.name] for label in findings.labels
+        }
+        return {name: max(found, default=0.0) for name, found in scores.items()}
+    return _of_field(findings) if isinstance(findings, Registration) else _of_image(findings)
+
+
+def _of_field(findings: Registration) -> dict[str, float]:
+    moved_mm = [float(part.mean(dtype=np.float64)) for part in findings.displacement_mm]
+    shares = [0.5 + 0.5 * mm / (abs(mm) + HALF_WAY_MM) for mm in (*moved_mm, findings.mean_mm)]
+    return dict(zip(REGISTERED, (*shares, findings.folded_share), strict=True))
+
+
+def _of_image(findings: Translation) -> dict[str, float]:
+    low, high = findings.range
+    nz, ny, nx = ((size + 1) // 2 for size in findings.grid.shape)
+    values = findings.values
+    parts = (values, values[:nz], values[:, :ny], values[:, :, :nx])
+    means = [(float(part.mean(dtype=np.float64)) - low) / (high - low) for part in parts]
+    return {name: min(max(mean, 0.0), 1.0) for name, mean in zip(TRANSLATED, means, strict=True)}
 
 
 def _as_trained(manifest: Manifest) -> Manifest:

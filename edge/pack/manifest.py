@@ -9,28 +9,64 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from edge.errors import PackError
+from edge.pack.consistency import check_consistent
+from edge.pack.tasks import (
+    ClassificationTask,
+    Code,
+    DetectionTask,
+    Label,
+    RegistrationTask,
+    SegmentationTask,
+    Task,
+    TranslationTask,
+    Windows,
+)
+from edge.pack.words import ALL, File, Name, Precision, Sha256, Share, Size, Text, Urgency
 from edge.reasons import BAD_MANIFEST, WRONG_VERSION
 from edge.scan import Stack
 from edge.typed import Between, Matches, TypedError, parse
 
-VERSION = 1
-
-Name = Annotated[str, Matches(r"[a-z0-9]+([-_][a-z0-9]+)*", "lower-case words joined by hyphens")]
-Text = Annotated[str, Matches(r"[\s\S]*\S[\s\S]*", "a text that is not empty")]
-Sha256 = Annotated[str, Matches(r"[0-9a-f]{64}", "64 hexadecimal digits")]
-File = Annotated[
-    str,
-    Matches(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*", "a plain relative path with /"),
+__all__ = [
+    "ALL",
+    "Accepts",
+    "Attached",
+    "ClassificationTask",
+    "Code",
+    "DetectionTask",
+    "Evidence",
+    "Expected",
+    "File",
+    "Golden",
+    "Input",
+    "Label",
+    "Licence",
+    "Manifest",
+    "Model",
+    "Name",
+    "Precision",
+    "RegistrationTask",
+    "Role",
+    "SegmentationTask",
+    "Sha256",
+    "Share",
+    "Size",
+    "Speed",
+    "Task",
+    "Text",
+    "Threshold",
+    "TranslationTask",
+    "Urgency",
+    "Windows",
+    "parse_manifest",
+    "tensor_shapes",
 ]
-Share = Annotated[float, Between(0.0, 1.0)]
-Size = Annotated[int, Between(1, 65536)]
-Precision = Literal["fp32", "fp16", "int8"]
-Urgency = Literal["routine", "soon", "urgent"]
+
+VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +75,6 @@ class Licence:
 
     spdx: Text
     credits: tuple[Text, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
-    """A coded concept, as in DICOM's code sequences (PS3.3 table 8.8-1): SCT, RADLEX or DCM."""
-
-    scheme: Literal["SCT", "RADLEX", "DCM", "LN"]
-    value: Text
-    meaning: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +103,24 @@ class Accepts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """By what one of several scans of a patient is known to be this input; file order never tells.
+
+    Parameters
+    ----------
+    words, without : tuple of str
+        Any of the former and none of the latter is a word of (0008,103E) Series Description; case does not count, and
+        whatever is no letter or digit parts words.
+    contrast : bool, optional
+        Whether (0018,0010) Contrast/Bolus Agent names one; None: not asked.
+    """
+
+    words: tuple[Text, ...] = ()
+    without: tuple[Text, ...] = ()
+    contrast: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """One named scan that the model needs, and how it becomes the model's tensor.
 
@@ -84,11 +129,14 @@ class Input:
     name : str
         The scan's role, such as ``image``, ``fixed``, ``t1``.
     tensor : str
-        The input of the ONNX graph.
+        The input of the ONNX graph. Inputs that name the same one are its channels, in their order, and are brought to
+        the grid of the first.
     axes : {"NCHW", "NHWC", "NCDHW", "NDHWC"}
         Order of the tensor's axes; N is the batch.
     shape : tuple of int
         Size along each axis but N.
+    role : Role, optional
+        Where the pack has several inputs.
     steps : tuple of objects
         Each names its step in ``step`` and gives that step's options; see `edge.prepare.STEPS`.
     """
@@ -99,76 +147,7 @@ class Input:
     axes: Literal["NCHW", "NHWC", "NCDHW", "NDHWC"]
     shape: tuple[Size, ...]
     steps: tuple[Mapping[str, object], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """One thing that a model can say.
-
-    Parameters
-    ----------
-    name : str
-        Stable identifier.
-    title : str
-        For people.
-    code : Code, optional
-    finding : bool
-        Whether saying it is a finding; ``normal`` is not.
-    urgency : {"routine", "soon", "urgent"}
-        How soon a clinician should look when it is found.
-    """
-
-    name: Name
-    title: Text
-    code: Code | None = None
-    finding: bool
-    urgency: Urgency = "routine"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassificationTask:
-    """The whole scan gets one or several labels.
-
-    Parameters
-    ----------
-    mode : {"binary", "multi-class", "multi-label", "ordinal"}
-        ``binary`` has one label and one output. ``ordinal`` has labels in rising severity, the first being no
-        finding.
-    output : str
-        Tensor of shape (N, values): one per label; for ordinal with ``sigmoid``, one per label but the first,
-        each the score of that grade or worse.
-    activation : {"sigmoid", "softmax", "none"}
-        What turns the output into scores from 0 to 1; ``none`` where the graph has done it.
-    map_output : str, optional
-        Tensor of shape (N, values, h, w): the class activation map of each output value.
-    """
-
-    kind: Literal["classification"]
-    mode: Literal["binary", "multi-class", "multi-label", "ordinal"]
-    output: Text
-    activation: Literal["sigmoid", "softmax", "none"]
-    labels: Annotated[tuple[Label, ...], Between(1, 10000)]
-    map_output: Text | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentationTask:
-    """Every pixel gets a label.
-
-    Parameters
-    ----------
-    output : str
-        Tensor of shape (N, channels, h, w). With ``softmax`` channel 0 is background and channel i is label i - 1;
-        with ``sigmoid`` channel i is label i, the labels may overlap, and each has its threshold.
-    least_pixels : int
-        A label with fewer pixels on the source picture is not said to be there.
-    """
-
-    kind: Literal["segmentation"]
-    output: Text
-    activation: Literal["sigmoid", "softmax"]
-    labels: Annotated[tuple[Label, ...], Between(1, 254)]
-    least_pixels: Annotated[int, Between(1, 10**9)] = 1
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +161,21 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """What a model took where its maker measured it; it says little of another machine.
+
+    Parameters
+    ----------
+    latency_ms : float
+        Median time of the engine alone for one scan.
+    machine : str
+    """
+
+    latency_ms: Annotated[float, Between(0.0, 1e9)]
+    machine: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One ONNX file of the pack, in one precision, for the engines that were proven with it.
 
@@ -192,6 +186,9 @@ class Model:
         inconclusive runs when it is asked for by name, and every result then says so; what is rejected never runs.
     thresholds : mapping
         By name of label: a threshold belongs to a precision, not to a pack.
+    bytes : int, optional
+        Size of the file.
+    speed : Speed, optional
     """
 
     precision: Precision
@@ -200,6 +197,8 @@ class Model:
     engines: Annotated[tuple[Name, ...], Between(1, 20)]
     verdict: Literal["reference", "passed", "rejected", "inconclusive"]
     thresholds: Mapping[str, Threshold]
+    bytes: Annotated[int, Between(1, 2**31)] | None = None
+    speed: Speed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +243,8 @@ class Evidence:
 
     Parameters
     ----------
+    label : str
+        Of the manifest, or ``all`` for all of them together.
     metric : str
         ``auc``, ``sensitivity``, ``specificity``, ``dice`` ...
     interval : tuple of float, optional
@@ -262,8 +263,22 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A file for people to read that travels with the pack."""
+
+    file: File
+    sha256: Sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A model pack's description. ``format`` and ``format_version`` come first so that any reader can tell."""
+    """A model pack's description. ``format`` and ``format_version`` come first so that any reader can tell.
+
+    Parameters
+    ----------
+    card : Attached, optional
+        The model card, Markdown.
+    """
 
     format: Literal["edgerun-pack"]
     format_version: Literal[1]
@@ -275,10 +290,22 @@ class Manifest:
     limits: Text
     licence: Licence
     inputs: Annotated[tuple[Input, ...], Between(1, 16)]
-    task: ClassificationTask | SegmentationTask
+    task: ClassificationTask | SegmentationTask | DetectionTask | RegistrationTask | TranslationTask
     models: Annotated[tuple[Model, ...], Between(1, 64)]
     golden: tuple[Golden, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    card: Attached | None = None
+
+
+def tensor_shapes(inputs: Sequence[Input]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor without its batch: inputs that name the same one are its channels."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for item in inputs:
+        channel = item.axes.index("C") - 1
+        before = shapes.get(item.tensor)
+        size = item.shape[channel] + (before[channel] if before else 0)
+        shapes[item.tensor] = (*item.shape[:channel], size, *item.shape[channel + 1 :])
+    return shapes
 
 
 def parse_manifest(data: bytes, name: str) -> Manifest:
@@ -300,7 +327,7 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
         document = json.loads(data, object_pairs_hook=_no_repeats, parse_float=_finite, parse_constant=_finite)
         _check_version(document, name)
         manifest = parse(Manifest, document)
-        _check_consistent(manifest)
+        check_consistent(manifest)
     except RecursionError as error:
         raise PackError(f"Reading {name}: it is nested too deeply.", BAD_MANIFEST) from error
     except ValueError as error:  # JSON, UTF-8 and TypedError are all of this kind
@@ -327,74 +354,3 @@ def _check_version(document: object, name: str) -> None:
     found = document.get("format_version") if isinstance(document, dict) else None
     if type(found) is int and found != VERSION:
         raise PackError(f"Reading {name}: found format_version {found}, expected {VERSION}.", WRONG_VERSION)
-
-
-def _check_consistent(manifest: Manifest) -> None:
-    """Refuse what no single key shows: names that do not meet."""
-    labels = [label.name for label in manifest.task.labels]
-    _check_unique(labels, "$.task.labels")
-    _check_unique([item.name for item in manifest.inputs], "$.inputs")
-    _check_unique([f"{m.precision} on {name}" for m in manifest.models for name in m.engines], "$.models")
-    _check_task(manifest.task)
-    for index, model in enumerate(manifest.models):
-        _check_thresholds(manifest, model, f"$.models[{index}].thresholds")
-    for index, item in enumerate(manifest.inputs):
-        if len(item.shape) != len(item.axes) - 1:
-            wanted = len(item.axes) - 1
-            raise TypedError(f"$.inputs[{index}].shape", f"found {len(item.shape)} sizes, expected {wanted}")
-        for number, step in enumerate(item.steps):
-            _check_step(step, f"$.inputs[{index}].steps[{number}]")
-    for index, case in enumerate(manifest.golden):
-        _check_names(case.scans, [item.name for item in manifest.inputs], f"$.golden[{index}].scans")
-        _check_names(case.sha256, list(case.scans), f"$.golden[{index}].sha256")
-        _check_names(case.expect, sorted({model.precision for model in manifest.models}), f"$.golden[{index}].expect")
-        for precision, expected in case.expect.items():
-            _check_names(expected.scores, labels, f"$.golden[{index}].expect.{precision}.scores")
-    for index, figure in enumerate(manifest.evidence):
-        _check_names([figure.label], labels, f"$.evidence[{index}].label", all_of_them=False)
-
-
-def _check_task(task: ClassificationTask | SegmentationTask) -> None:
-    if not isinstance(task, ClassificationTask):
-        return
-    if task.mode == "binary" and len(task.labels) != 1:
-        raise TypedError("$.task.labels", f"found {len(task.labels)}, expected the one positive label of a binary task")
-    if task.mode == "ordinal" and (len(task.labels) < 2 or task.labels[0].finding):
-        raise TypedError("$.task.labels", "expected grades in rising severity, the first being no finding")
-    if task.mode in ("binary", "multi-label") and task.activation == "softmax":
-        raise TypedError("$.task.activation", f"found 'softmax', expected 'sigmoid' or 'none' for mode {task.mode!r}")
-    if task.mode == "multi-class" and task.activation == "sigmoid":
-        raise TypedError("$.task.activation", "found 'sigmoid', expected 'softmax' or 'none' for mode 'multi-class'")
-
-
-def _check_thresholds(manifest: Manifest, model: Model, path: str) -> None:
-    """Every label that can be a finding needs the score from which it is one."""
-    softmax = isinstance(manifest.task, SegmentationTask) and manifest.task.activation == "softmax"
-    needed = [] if softmax else [label.name for label in manifest.task.labels if label.finding]
-    for name in needed:
-        if name not in model.thresholds:
-            raise TypedError(f"{path}.{name}", "missing: the label can be a finding")
-    _check_names(model.thresholds, needed, path)
-
-
-def _check_step(step: Mapping[str, object], path: str) -> None:
-    """Which steps there are and what they take, `edge.prepare` knows; here, only that nothing is nested."""
-    for name, value in step.items():
-        for item in value if isinstance(value, list) else [value]:
-            if not isinstance(item, (str, int, float)):
-                raise TypedError(f"{path}.{name}", "expected a text, a number, true, false, or a list of these")
-
-
-def _check_unique(names: list[str], path: str) -> None:
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise TypedError(path, f"{name!r} stands there twice")
-
-
-def _check_names(found: Iterable[str], expected: Iterable[str], path: str, *, all_of_them: bool = True) -> None:
-    unknown = sorted(set(found) - set(expected))
-    absent = sorted(set(expected) - set(found)) if all_of_them else []
-    if unknown or absent:
-        raise TypedError(
-            path, f"found {', '.join(sorted(found)) or 'nothing'}, expected {', '.join(expected) or 'nothing'}"
-        )

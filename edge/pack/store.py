@@ -13,7 +13,7 @@ from edge.errors import PackError
 from edge.pack.archive import LARGEST_FILE, LARGEST_MANIFEST, ReadFile, open_archive
 from edge.pack.manifest import Manifest, Model, parse_manifest
 from edge.pack.onnx_file import OnnxFacts, inspect_onnx
-from edge.reasons import HASH_MISMATCH, NO_PACK, NO_PRECISION
+from edge.reasons import HASH_MISMATCH, MISSING_FILE, NO_PACK, NO_PRECISION
 
 MANIFEST = "manifest.json"
 EMBEDDED = Path(__file__).parent.parent / "packs"
@@ -67,6 +67,19 @@ class Pack:
         """
         data = self.read(model.file, model.sha256)
         return data, inspect_onnx(data, model.file)
+
+    def read_card(self) -> str:
+        """Return the model card, Markdown.
+
+        Raises
+        ------
+        PackError
+            As `read`; ``P403`` where the pack has none.
+        """
+        card = self.manifest.card
+        if card is None:
+            raise PackError(f"Reading the model card of the pack {self.manifest.name}: it has none.", MISSING_FILE)
+        return self.read(card.file, card.sha256).decode("utf-8", "replace")
 
     def choose_model(self, precision: str, engines: Sequence[str]) -> tuple[Model, str]:
         """Return the model to run and the engine to run it.

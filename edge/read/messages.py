@@ -91,6 +91,7 @@ class Loaded:
     acquisition: Acquisition
     sources: tuple[Source, ...]
     places: tuple[tuple[int, int], ...]
+    regions: tuple[tuple[int, int, int, int], ...]
     warnings: tuple[str, ...]
 
 
@@ -112,6 +113,7 @@ def loaded_of(scan: Scan) -> Loaded:
         acquisition=scan.acquisition,
         sources=scan.sources,
         places=scan.places,
+        regions=scan.regions,
         warnings=scan.warnings,
     )
 

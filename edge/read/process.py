@@ -8,17 +8,16 @@ from __future__ import annotations
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from edge.child import ending, import_path, signal_of
 from edge.errors import EdgerunError, UsageError
-from edge.read.frames import FrameError, read_frame, write_frame
+from edge.frames import FrameError, read_frame, write_frame
 from edge.reasons import DECODE_TIMEOUT, DECODER_DIED, Reason
 
 READERS = "edge.read:READERS"
@@ -29,8 +28,7 @@ SECONDS = 20.0
 
 _START_SECONDS = 120.0
 _DEFAULT_BYTES = 2 << 30
-# The folder that a program is run from may be a stick with a numpy.py on it: the child's import path is the
-# parent's, set before the first import that is not built in.
+# The import path is set before the first import that is not built in; see edge.child.
 _BOOT = "import sys; sys.path[:] = sys.argv[2:]; from edge.read.worker import main; main(sys.argv[1])"
 
 
@@ -88,7 +86,7 @@ class Child:
         self._ready = False
         # A session of its own: an interrupt typed at the terminal reaches the parent, which ends the child.
         self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter, no shell
-            [sys.executable, "-c", _BOOT, json.dumps(settings), *_import_path()],
+            [sys.executable, "-c", _BOOT, json.dumps(settings), *import_path()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
@@ -190,13 +188,9 @@ class Child:
             return ChildGoneError(DECODER_DIED, "it answered with something that is no answer")
         finally:
             self.kill()
-        if code < 0:
-            name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
-            if name == "SIGALRM":
-                return ChildGoneError(DECODE_TIMEOUT, "it gave no sign of life and ended itself")
-            hint = ", most likely for want of memory" if name == "SIGKILL" else ""
-            return ChildGoneError(DECODER_DIED, f"it was ended by signal {name}{hint}")
-        return ChildGoneError(DECODER_DIED, f"it ended with exit code {code}")
+        if signal_of(code) == "SIGALRM":
+            return ChildGoneError(DECODE_TIMEOUT, "it gave no sign of life and ended itself")
+        return ChildGoneError(DECODER_DIED, ending(code))
 
     def kill(self) -> None:
         """End the process now, whatever it does."""
@@ -212,9 +206,3 @@ class Child:
                     stream.close()
                 except OSError:  # what could not be written is of no use any more
                     continue
-
-
-def _import_path() -> list[str]:
-    """The parent's import path without the current folder, and where edgerun itself stands."""
-    own = str(Path(__file__).absolute().parents[2])
-    return [*(entry for entry in sys.path if entry), *([] if own in sys.path else [own])]

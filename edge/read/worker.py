@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from edge.errors import ReadError
+from edge.frames import read_frame, write_frame
 from edge.read.contract import HEAD_BYTES, Header, Reader
-from edge.read.frames import read_frame, write_frame
 from edge.read.messages import (
     At,
     Described,

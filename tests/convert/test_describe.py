@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -145,6 +146,11 @@ def test_a_mark_that_an_editor_put_in_front_is_passed_over() -> None:
         ("at_least = 0.9", "at_least = 9.0", "$.thresholds.bright.at_least: found 9.0, expected a number from 0 to 1"),
         ("at_least = 0.9", "at_least = 0.9\nvalue = 0.5", "$.thresholds.bright.value: found 0.5, expected none"),
         ('rule = "sensitivity"', 'rule = "youden"', "$.thresholds.bright.at_least: found 0.9, expected none"),
+        (
+            'rule = "sensitivity"',
+            'rule = "dice"',
+            "$.thresholds.bright.at_least: found 0.9, expected none for the rule",
+        ),
         ('rule = "sensitivity"', 'rule = "fixed"', "$.thresholds.bright.value: missing"),
         ('rule = "sensitivity"', 'rule = "best"', "$.thresholds.bright.rule: found 'best', expected one of"),
         ("finding = true", "finding = false", "$.thresholds.bright: found a threshold, expected them for none"),
@@ -193,17 +199,29 @@ def test_softmax_segmentation_takes_no_threshold() -> None:
     assert isinstance(parse_description(json.dumps(found).encode(), "pack.json").task, SegmentationTask)
 
 
+def test_a_mask_may_be_cut_where_its_dice_is_largest() -> None:
+    found = document()
+    label = found["task"]["labels"][0]
+    found["task"] = {"kind": "segmentation", "output": "scores", "activation": "sigmoid", "labels": [label]}
+    found["thresholds"] = {"bright": {"rule": "dice"}}
+    description = parse_description(json.dumps(found).encode(), "pack.json")
+    assert description.thresholds == {"bright": ThresholdRule(rule="dice")}
+    found["thresholds"]["bright"]["value"] = 0.5
+    assert "$.thresholds.bright.value: found 0.5, expected none" in refusal(json.dumps(found), "pack.json")
+
+
 # To a manifest ---------------------------------------------------------------------------------------------
 
 
 def test_the_description_of_the_embedded_pack_gives_its_manifest_again() -> None:
     manifest = open_pack(EMBEDDED / "chest-pneumonia").manifest
     kept = dump(manifest)
-    for key in ("format", "format_version", "models", "golden", "evidence"):
+    for key in ("format", "format_version", "models", "golden", "evidence", "card"):
         del kept[key]
     kept["thresholds"] = {"pneumonia": {"rule": "sensitivity", "at_least": 0.9}}
     description = parse_description(json.dumps(kept).encode(), "pack.json")
-    assert to_manifest(description, manifest.models, manifest.golden, manifest.evidence) == manifest
+    again = to_manifest(description, manifest.models, manifest.golden, manifest.evidence)
+    assert replace(again, card=manifest.card) == manifest
 
 
 def test_a_description_and_a_model_make_a_pack_that_opens(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which layers INT8 hurts, and the search that gives them back to float."""
+"""Which layers INT8 hurts, and the models that give the worst of them back to float."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from convert.quantise import head_nodes, quantise_int8
-from convert.search import layer_errors, search_int8
+from convert.quantise import Calibration, calibrate, head_nodes, quantise_int8
+from convert.search import PICTURES, int8_steps, layer_errors, rank_layers
 from edge.errors import UsageError
 from tests.convert.graphs import NETWORKS, Builder, feeds, residual_network, u_network
 
@@ -79,46 +79,78 @@ def test_two_models_that_do_not_belong_together_are_refused() -> None:
         layer_errors(u_network(), quantise_int8(residual_network(), feeds(), method="minmax"), feeds(1))
 
 
-def test_a_model_that_is_good_enough_at_once_is_taken() -> None:
+def calibrated(model: bytes) -> Calibration:
+    return calibrate(model, feeds(), method="minmax")
+
+
+def test_layers_are_ranked_as_they_are_measured() -> None:
+    model = fragile_network()
+    ranked = rank_layers(calibrated(model), feeds(4))
+    assert ranked == layer_errors(model, quantise_int8(model, feeds(), method="minmax"), feeds(4))
+
+
+def test_only_the_first_pictures_rank_the_layers() -> None:
+    calibration = calibrated(residual_network())
+    assert rank_layers(calibration, feeds(PICTURES + 8)) == rank_layers(calibration, feeds(PICTURES + 8)[:PICTURES])
+
+
+def test_the_first_model_gives_nothing_back() -> None:
     model = residual_network()
-    trail = search_int8(model, feeds(), lambda _: True, max_steps=5, method="minmax")
-    assert trail.model == quantise_int8(model, feeds(), method="minmax")
-    assert [(step.keep_float, step.accepted) for step in trail.steps] == [((), True)]
+    first = next(int8_steps(calibrated(model), (), max_steps=1))
+    assert first.given_back == ()
+    assert first.model == quantise_int8(model, feeds(), method="minmax")
 
 
 def test_the_worst_layer_is_given_back_first() -> None:
     model = fragile_network()
-    plain = quantise_int8(model, feeds(), method="minmax")
-    trail = search_int8(model, feeds(), lambda tried: tried != plain, max_steps=5, method="minmax")
-    assert [step.keep_float for step in trail.steps] == [(), ("node_second",)]
-    assert [step.accepted for step in trail.steps] == [False, True]
-    assert trail.model == quantise_int8(model, feeds(), method="minmax", keep_float=("node_second",))
-    assert trail.steps[0].bytes == len(plain)
+    calibration = calibrated(model)
+    _, second, *_ = int8_steps(calibration, rank_layers(calibration, feeds(4)), max_steps=5)
+    assert second.given_back == ("node_second",)
+    assert second.model == quantise_int8(model, feeds(), method="minmax", keep_float=("node_second",))
+
+
+def test_each_model_gives_back_twice_as_many_and_the_last_has_a_layer_in_int8_still() -> None:
+    calibration = calibrated(residual_network())
+    ranked = rank_layers(calibration, feeds(4))
+    steps = list(int8_steps(calibration, ranked, max_steps=9))
+    assert [len(step.given_back) for step in steps] == [0, 1, 3]
+    assert len(ranked) == 5
+    names = [error.node for error in ranked]
+    assert all(list(step.given_back) == names[: len(step.given_back)] for step in steps)
 
 
 def test_what_stays_float_from_the_start_stays_so() -> None:
     model = residual_network()
-    head = head_nodes(model, ("logit", "cam"))
-    trail = search_int8(model, feeds(), lambda _: False, max_steps=5, keep_float=head)
-    assert all(step.keep_float[: len(head)] == head for step in trail.steps)
+    calibration, head = calibrated(model), head_nodes(model, ("logit", "cam"))
+    ranked = rank_layers(calibration, feeds(4), keep_float=head)
+    assert {error.node for error in ranked}.isdisjoint(head)
+    for step in int8_steps(calibration, ranked, max_steps=5, keep_float=head):
+        left = layer_errors(model, step.model, feeds(1))
+        assert {error.node for error in left}.isdisjoint({*head, *step.given_back})
 
 
-def test_a_judge_who_is_never_content_gets_no_model_and_never_one_without_int8() -> None:
-    trail = search_int8(residual_network(), feeds(), lambda _: False, max_steps=9, method="minmax")
-    assert trail.model is None
-    assert [len(step.keep_float) for step in trail.steps] == [0, 1, 3]
+def test_there_are_no_more_models_than_asked_for() -> None:
+    calibration = calibrated(residual_network())
+    assert len(list(int8_steps(calibration, rank_layers(calibration, feeds(4)), max_steps=2))) == 2
 
 
-def test_the_search_ends_after_its_steps() -> None:
-    trail = search_int8(residual_network(), feeds(), lambda _: False, max_steps=2, method="minmax")
-    assert len(trail.steps) == 2
+def test_the_same_models_twice() -> None:
+    first, second = (
+        list(int8_steps(calibration, rank_layers(calibration, feeds(4)), max_steps=3))
+        for calibration in (calibrated(u_network()) for _ in range(2))
+    )
+    assert first == second
 
 
-def test_the_same_trail_twice() -> None:
-    trails = [search_int8(u_network(), feeds(), lambda _: False, max_steps=3) for _ in range(2)]
-    assert trails[0] == trails[1]
+def test_no_model_is_made_before_it_is_asked_for() -> None:
+    """The ranking is of another model: only the second step would find that out."""
+    ranked = rank_layers(calibrated(residual_network()), feeds(4))
+    steps = int8_steps(calibrated(fragile_network()), ranked, max_steps=2)
+    next(steps)
+    with pytest.raises(UsageError, match="which no node has"):
+        next(steps)
 
 
 def test_no_step_is_refused() -> None:
     with pytest.raises(UsageError, match="found max_steps 0, expected at least 1"):
-        search_int8(residual_network(), feeds(), lambda _: True, max_steps=0)
+        next(int8_steps(calibrated(residual_network()), (), max_steps=0))

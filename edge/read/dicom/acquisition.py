@@ -96,6 +96,7 @@ def acquisition_of(dataset: Dataset, image: PixelDescription, *, lossy_syntax: b
         burned_in=_yes(dataset, "BurnedInAnnotation"),
         presentation=_upper(dataset, "PresentationIntentType"),
         description=text(dataset, "SeriesDescription"),
+        contrast=_contrast(dataset),
     )
 
 
@@ -106,6 +107,14 @@ def _upper(dataset: Dataset, keyword: str) -> str | None:
 
 def _yes(dataset: Dataset, keyword: str) -> bool | None:
     return {"YES": True, "NO": False}.get(text(dataset, keyword) or "")
+
+
+def _contrast(dataset: Dataset) -> bool | None:
+    """(0018,0010): an agent is named wherever one was used (PS3.3 C.7.6.4); where the element is empty, who knows."""
+    if "ContrastBolusAgent" not in dataset:
+        return False
+    agent = (text(dataset, "ContrastBolusAgent") or "").strip().upper()
+    return None if not agent else agent not in ("NO", "NONE", "W/O", "WITHOUT")
 
 
 def _lossy(dataset: Dataset, *, lossy_syntax: bool) -> bool | None:

@@ -12,6 +12,7 @@ from edge.errors import ReadError
 from edge.read.dicom.acquisition import acquisition_of
 from edge.read.dicom.description import PixelDescription, check_room, describe_pixels
 from edge.read.dicom.parse import Parsed, PixelElement, parse_file
+from edge.read.dicom.suv import KEYWORDS, PRIVATE_TAGS
 from edge.read.dicom.syntaxes import Syntax, syntax_of
 from edge.read.dicom.values import raw, text, texts
 from edge.reasons import DAMAGED, LOCALISER, NO_PIXELS
@@ -36,8 +37,7 @@ DESCRIBED = (
 LOADED = (
     *DESCRIBED, PER_FRAME, "ModalityLUTSequence", "PixelPresentation", "IssuerOfPatientID", "PatientOrientation",
     "PixelAspectRatio", "EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "DiffusionBValue", "ConvolutionKernel",
-    "ExtendedOffsetTable",
-    "ExtendedOffsetTableLengths",
+    "ExtendedOffsetTable", "ExtendedOffsetTableLengths", *KEYWORDS,
     *(
         f"{segmented}{colour}PaletteColorLookupTable{part}"
         for segmented in ("", "Segmented") for colour in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")
@@ -77,7 +77,9 @@ def read_header(path: str, keywords: tuple[str, ...]) -> FileHeader:
     ReadError
         The file cannot become a scan; the reason says why.
     """
-    parsed = parse_file(path, [tag for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None])
+    private = PRIVATE_TAGS if keywords is LOADED else ()
+    named = [tag for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None]
+    parsed = parse_file(path, [*named, *private])
     dataset = parsed.dataset
     pixels = parsed.pixels
     if pixels is None:

@@ -20,8 +20,9 @@ from edge.read.dicom.description import PALETTE
 from edge.read.dicom.header import LOADED, FileHeader, read_header
 from edge.read.dicom.modality import apply_transform, output_dtype
 from edge.read.dicom.parse import content
-from edge.read.dicom.picture import picture_grid
+from edge.read.dicom.picture import picture_grid, tissue_regions
 from edge.read.dicom.place import Place, places_of, spacing_between_slices
+from edge.read.dicom.suv import in_suv
 from edge.read.dicom.values import text
 from edge.read.finite import finite_words
 from edge.read.group import agreed
@@ -50,8 +51,9 @@ def load_scan(series: Series, limit_bytes: int, progress: Progress) -> Scan:
         for index, file in enumerate(files)
         for number, place in enumerate(places_of(file.dataset, file.image, little=file.parsed.little_endian))
     }
+    check_one_kind(files, tuple(located.values()))
+    located, not_suv = in_suv([file.dataset for file in files], located)
     places = tuple(located.values())
-    check_one_kind(files, places)
     identity = agreed([identity_of(file.dataset) for file in files])
     if identity != series.identity:
         raise ReadError("Reading the headers again: they are of another scan, the files were replaced.", DAMAGED)
@@ -64,12 +66,13 @@ def load_scan(series: Series, limit_bytes: int, progress: Progress) -> Scan:
         stack=layout.stack,
         unit="unknown" if any(place.transform.unit == "unknown" for place in places) else places[0].transform.unit,
         value_range=_value_range(files[0], places),
-        window=_common_window(places),
+        window=_common_window(places) if voxels.ndim == 3 else None,  # of grey pictures alone: PS3.3 C.11.2.1.2
         identity=identity,
         acquisition=agreed([file.acquisition for file in files]),
         sources=sources,
         places=layout.frames,
-        warnings=(*layout.warnings, *_depth_warning(files[0]), *finite_words(voxels)),
+        regions=tissue_regions([file.dataset for file in files], files[0].image),
+        warnings=(*layout.warnings, *not_suv, *_depth_warning(files[0]), *finite_words(voxels)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from edge.read.dicom.place import Vector
 from edge.read.dicom.values import element_name, items, number, numbers, text, texts, whole
 
 Pair = tuple[float, float]
+Box = tuple[int, int, int, int]
 
 AGREE = 1e-3
 """Relative difference below which two spacings say the same."""
@@ -121,6 +123,43 @@ def _ultrasound_spacing(dataset: Dataset) -> Pair | None:
     except ReadError:
         return None
     return (abs(dy) * 10.0, abs(dx) * 10.0) if dy and dx else None
+
+
+def tissue_regions(datasets: Sequence[Dataset], image: PixelDescription) -> tuple[Box, ...]:
+    """Return where (0018,6011) Sequence of Ultrasound Regions says that 2-D tissue is shown.
+
+    Parameters
+    ----------
+    datasets : sequence of Dataset
+        The headers of a scan's files.
+
+    Returns
+    -------
+    tuple of (int, int, int, int)
+        First row, first column, last row, last column, all included (PS3.3 C.8.5.5.1.2 and on), cut to the picture;
+        empty where there are none, one is malformed, or the files differ.
+    """
+    try:
+        found = {tuple(_box(item, image) for item in _tissue_items(dataset)) for dataset in datasets}
+    except ReadError:
+        return ()
+    boxes = found.pop() if len(found) == 1 else ()
+    return () if None in boxes else tuple(box for box in boxes if box is not None)
+
+
+def _tissue_items(dataset: Dataset) -> list[Dataset]:
+    regions = items(dataset, "SequenceOfUltrasoundRegions")
+    return [region for region in regions if whole(region, "RegionSpatialFormat") == TISSUE_2D]
+
+
+def _box(region: Dataset, image: PixelDescription) -> Box | None:
+    """(0018,6018) to (0018,601E), None where a corner is missing or they enclose nothing of the picture."""
+    corners = [whole(region, f"RegionLocation{corner}") for corner in ("MinY0", "MinX0", "MaxY1", "MaxX1")]
+    if None in corners:
+        return None
+    top, left, bottom, right = (corner or 0 for corner in corners)
+    bottom, right = min(bottom, image.rows - 1), min(right, image.columns - 1)
+    return (top, left, bottom, right) if 0 <= top < bottom and 0 <= left < right else None
 
 
 def _is_tissue(region: Dataset) -> bool:

@@ -1,0 +1,328 @@
+"""One inference on every engine and in every precision, against ONNX Runtime in FP32, measured in turn in one run.
+
+``python -m benchmarks.engines [--rounds N] [--nets NAME ...] [--json FILE]``. Each contender has a process of its own
+and all threads; a round asks each of them once, in an order drawn anew, so that a machine whose speed drifts slows all
+alike. Needs ``edgerun[convert]``. What answers wrongly is not timed: a wrong answer is never fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.nets import NETS, Feed, Net, convert, relative_error
+from benchmarks.paired import Paired
+from edge.device import machine_name, usable_cores, versions
+from edge.engines import available_engines
+from edge.engines.apart import OPENER, EngineApart
+from edge.errors import EngineError
+from edge.typed import dump
+
+ROUNDS = 40
+BASE = "FP32 on onnxruntime"
+TORCH = "benchmarks.peers.eager_torch:open_recipe"
+LARGEST_ERROR = 0.1
+"""Relative; what is farther from the base is wrong. INT8 that is right was found at 0.03 to 0.08 on these networks."""
+SETTLE_SECONDS = 0.005
+"""In which the threads of the contender before go to sleep."""
+MEGABYTE = 1e6
+
+FASTER: Mapping[str, float] = {"skin-resnet50": 2.8, "chest-densenet121": 2.5, "unet2d": 3.5}
+"""How many times as fast as the base the INT8 of a pack is to be, on the better engine."""
+SMALLER = 3.5
+"""How many times as small as FP32 the file in INT8 is to be; 4 is what the bits allow."""
+
+Outcome = Literal[
+    "met", "met by the median, not by its interval", "missed by the median, not by its interval", "missed"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Contender:
+    """A model and what runs it.
+
+    Parameters
+    ----------
+    model : bytes
+        ONNX, or what `opener` takes in its place.
+    file_bytes : int or None
+        Size of the file; None for a peer without one.
+    packed : bool
+        Whether packs hold such a file.
+    """
+
+    name: str
+    engine: str
+    precision: str
+    model: bytes
+    file_bytes: int | None
+    packed: bool = True
+    opener: str = OPENER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What one contender came to.
+
+    Parameters
+    ----------
+    median_ms : float
+    faster, low, high : float
+        Median of the paired ratios base / contender, and its 95% bootstrap interval.
+    file_bytes, smaller : int, float or None
+        Size of the file, and the base's size over it.
+    error : float
+        Against the base; see `benchmarks.nets.relative_error`.
+    peak_bytes : int or None
+        Of the contender's process; None where the system does not tell.
+    """
+
+    name: str
+    precision: str
+    packed: bool
+    median_ms: float
+    faster: float
+    low: float
+    high: float
+    file_bytes: int | None
+    smaller: float | None
+    error: float
+    peak_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """An aim, what was found, and whether that meets it."""
+
+    what: str
+    aim: float
+    found: float
+    by: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One network.
+
+    Parameters
+    ----------
+    notes : tuple of str
+        Who was not timed, and why.
+    load : tuple of float
+        The machine's load over the last minute, before and after.
+    """
+
+    net: str
+    rounds: int
+    rows: tuple[Row, ...]
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...]
+    load: tuple[float, float]
+
+
+def contenders(net: Net) -> Iterator[Contender]:
+    """Yield the base, then all that is set against it."""
+    for engine in available_engines():
+        files = {"FP32": net.fp32, "INT8": net.lowered[engine], "INT8 signed": net.signed, "FP16": net.fp16}
+        for words, file in files.items():
+            if (engine, words) == ("onnxruntime", "INT8 signed"):
+                continue  # its kernels for signed activations are slower than FP32
+            yield Contender(
+                name=f"{words} on {engine}",
+                engine=engine,
+                precision=words.partition(" ")[0].lower(),
+                model=file,
+                file_bytes=len(file),
+                packed=file is not net.signed,
+            )
+    if importlib.util.find_spec("torch"):
+        yield Contender(
+            name="FP32 on torch, eager",
+            engine="torch",
+            precision="fp32",
+            model=net.name.encode(),
+            file_bytes=None,
+            packed=False,
+            opener=TORCH,
+        )
+
+
+def measure(net: Net, *, rounds: int) -> Report:
+    """Return what one network costs on each engine.
+
+    Raises
+    ------
+    EngineError
+        The base cannot be run.
+    """
+    before = os.getloadavg()[0]
+    with _opened(net) as (items, engines, notes):
+        expected = _answers(engines[BASE], net.feeds)
+        errors = {name: _error(name, engine, net.feeds, expected, notes) for name, engine in engines.items()}
+        right = [item for item in items if errors.get(item.name, LARGEST_ERROR) < LARGEST_ERROR]
+        timed = _in_turn({item.name: engines[item.name] for item in right}, net.feeds, rounds)
+        rows = rows_of(right, timed, errors, {item.name: engines[item.name].peak_bytes() for item in right})
+    load = (round(before, 2), round(os.getloadavg()[0], 2))
+    return Report(
+        net=net.name, rounds=rounds, rows=rows, verdicts=verdicts_of(net.name, rows), notes=tuple(notes), load=load
+    )
+
+
+@contextmanager
+def _opened(net: Net) -> Iterator[tuple[list[Contender], dict[str, EngineApart], list[str]]]:
+    items, engines, notes = list(contenders(net)), {}, []
+    with ExitStack() as stack:
+        for item in items:
+            try:
+                engine = EngineApart(
+                    item.engine, item.model, precision=item.precision, threads=usable_cores(), opener=item.opener
+                )
+            except EngineError as error:
+                if item.name == BASE:
+                    raise
+                notes.append(f"{item.name} could not be opened. {error.message}")
+                continue
+            engines[item.name] = stack.enter_context(closing(engine))
+        yield items, engines, notes
+
+
+def _answers(engine: EngineApart, feeds: Sequence[Feed]) -> list[dict[str, NDArray[Any]]]:
+    return [engine.infer(feed) for feed in feeds]
+
+
+def _error(
+    name: str, engine: EngineApart, feeds: Sequence[Feed], expected: list[dict[str, NDArray[Any]]], notes: list[str]
+) -> float:
+    """How wrong it is, which also warms it up; one that fails or is too wrong is noted."""
+    try:
+        error = relative_error(_answers(engine, feeds), expected)
+    except EngineError as failed:
+        notes.append(f"{name} could not be run. {failed.message}")
+        return float("inf")
+    if not error < LARGEST_ERROR:
+        notes.append(f"{name} is not timed: its error of {error:.3f} against {BASE} is not below {LARGEST_ERROR:g}.")
+    return error
+
+
+def _in_turn(engines: Mapping[str, EngineApart], feeds: Sequence[Feed], rounds: int) -> Paired:
+    """Seconds inside each child, without the way there and back."""
+    seconds: dict[str, list[float]] = {name: [] for name in engines}
+    generator = np.random.default_rng(0)
+    for index in range(rounds):
+        for name in generator.permutation(list(engines)):
+            time.sleep(SETTLE_SECONDS)
+            engines[name].infer(feeds[index % len(feeds)])
+            seconds[name].append(engines[name].last_seconds)
+    return Paired(seconds=seconds)
+
+
+def rows_of(
+    items: Sequence[Contender], timed: Paired, errors: Mapping[str, float], peaks: Mapping[str, int | None]
+) -> tuple[Row, ...]:
+    """Return what the contenders came to, in their order; the base is among them."""
+    base = next(item.file_bytes for item in items if item.name == BASE)
+    rows = []
+    for item in items:
+        faster, low, high = timed.ratio(BASE, item.name)
+        smaller = base / item.file_bytes if base and item.file_bytes else None
+        rows.append(
+            Row(
+                name=item.name,
+                precision=item.precision,
+                packed=item.packed,
+                median_ms=timed.median(item.name) * 1000,
+                faster=faster,
+                low=low,
+                high=high,
+                file_bytes=item.file_bytes,
+                smaller=smaller,
+                error=errors[item.name],
+                peak_bytes=peaks[item.name],
+            )
+        )
+    return tuple(rows)
+
+
+def verdicts_of(net: str, rows: Sequence[Row]) -> tuple[Verdict, ...]:
+    """Return how the fastest INT8 that packs hold stands to the aims; nothing where none was timed."""
+    int8 = [row for row in rows if row.precision == "int8" and row.packed]
+    if not int8:
+        return ()
+    best = max(int8, key=lambda row: row.faster)
+    found = []
+    if net in FASTER:
+        outcome = judge(FASTER[net], best.faster, best.low, best.high)
+        found.append(Verdict(what="times as fast", aim=FASTER[net], found=best.faster, by=best.name, outcome=outcome))
+    if best.smaller is not None:
+        outcome = judge(SMALLER, best.smaller, best.smaller, best.smaller)
+        found.append(Verdict(what="times as small", aim=SMALLER, found=best.smaller, by=best.name, outcome=outcome))
+    return tuple(found)
+
+
+def judge(aim: float, middle: float, low: float, high: float) -> Outcome:
+    """Return whether a ratio reaches an aim, and whether its whole interval says so.
+
+    Examples
+    --------
+    >>> judge(2.5, 2.8, 2.6, 2.9), judge(2.5, 2.1, 2.0, 2.2)
+    ('met', 'missed')
+    >>> judge(2.5, 2.6, 2.4, 2.7)
+    'met by the median, not by its interval'
+    """
+    if middle >= aim:
+        return "met" if low >= aim else "met by the median, not by its interval"
+    return "missed by the median, not by its interval" if high >= aim else "missed"
+
+
+def lines_of(report: Report) -> list[str]:
+    """Return a report as text."""
+    head = f"{NETS[report.net]} ({report.net}), {report.rounds} rounds, load {report.load[0]:g} to {report.load[1]:g}"
+    lines = [
+        head,
+        f"{'':28}{'ms':>8} {'times as fast (95%)':>22} {'file MB':>9} {'smaller':>8} {'error':>8} {'peak MB':>8}",
+    ]
+    for row in report.rows:
+        ratio = f"{row.faster:.2f} ({row.low:.2f} to {row.high:.2f})"
+        size = "-" if row.file_bytes is None else f"{row.file_bytes / MEGABYTE:.1f}"
+        smaller = "-" if row.smaller is None else f"{row.smaller:.2f}"
+        peak = "-" if row.peak_bytes is None else f"{row.peak_bytes / MEGABYTE:.0f}"
+        lines.append(f"{row.name:28}{row.median_ms:8.2f} {ratio:>22} {size:>9} {smaller:>8} {row.error:8.4f} {peak:>8}")
+    lines += [
+        f"aim {item.aim:g} {item.what}: {item.outcome}, {item.found:.2f} by {item.by}" for item in report.verdicts
+    ]
+    return [*lines, *report.notes]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engines", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each contender is asked")
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS), help="recipes")
+    parser.add_argument("--json", type=Path, help="a file to write the numbers to")
+    asked = parser.parse_args(arguments)
+    found = versions()
+    print(f"{machine_name()}, onnxruntime {found['onnxruntime']}, openvino {found['openvino']}; medians, in turn")
+    print("Random weights, calibrated and fed by phantoms: the error shows a wrong engine, not a model's accuracy.")
+    reports = []
+    for name in asked.nets:
+        reports.append(measure(convert(name), rounds=asked.rounds))
+        print("\n" + "\n".join(lines_of(reports[-1])), flush=True)
+    if asked.json:
+        told = {"machine": machine_name(), "versions": found, "nets": dump(reports)}
+        asked.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

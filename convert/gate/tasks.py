@@ -1,0 +1,120 @@
+"""What is asked for each task of two candidates that have seen the same scans, and what is told of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from convert.cam import TOLERANCES, map_problems
+from convert.document import Curves
+from convert.gate import classification, segmentation
+from convert.gate.judge import RESAMPLES, Flips, Judgement, Margins, Question, figures_of, judge
+from convert.labels import LabelledSet
+from convert.measure import Candidate, Measured
+from edge.errors import UsageError
+from edge.pack.manifest import ClassificationTask, Evidence, SegmentationTask, Task, Threshold
+
+EVIDENCE_SEED = 2026
+METHOD = f"percentile bootstrap, {RESAMPLES} resamples stratified by class"
+METHOD_BY_PATIENT = f"percentile bootstrap, {RESAMPLES} resamples of patients stratified by class"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Side:
+    """One candidate: what it said, and from where on a label is there."""
+
+    item: Candidate
+    measured: Measured
+    thresholds: Mapping[str, Threshold]
+
+
+def compare(task: Task, scans: LabelledSet, reference: Side, candidate: Side, margins: Margins) -> Judgement:
+    """Return the verdict on a candidate.
+
+    Raises
+    ------
+    edge.errors.UsageError
+        A label has scans of one class only, or values are no numbers; see the task's own module.
+    """
+    problems = _problems(task, reference, candidate)
+    if candidate.measured.problem:
+        return judge([], problems=problems)
+    asked = _questions(task, scans, reference, candidate, margins)
+    flips: list[Flips] = []
+    told: dict[str, float] = {}
+    if isinstance(task, ClassificationTask):
+        before, after = _answers(task, reference), _answers(task, candidate)
+        flips = classification.flips(before, after, margins)
+        told = classification.told(scans.truths, after)
+    return judge(
+        asked,
+        flips,
+        groups=scans.groups,
+        patients=scans.patients,
+        problems=problems,
+        told=told,
+    )
+
+
+def evidence_of(task: Task, scans: LabelledSet, side: Side, data: str) -> tuple[Evidence, ...]:
+    """Return a candidate's figures with their 95% intervals, for the manifest."""
+    if side.measured.problem:
+        return ()
+    asked = _questions(task, scans, side, side, Margins())
+    return tuple(
+        Evidence(
+            precision=side.item.precision,
+            engine=side.item.engine,
+            label=figure.label,
+            data=data,
+            metric=figure.metric,
+            value=round(figure.value, 6),
+            interval=(round(figure.interval[0], 6), round(figure.interval[1], 6)),
+            method=METHOD if scans.patients is None else METHOD_BY_PATIENT,
+            n=figure.n,
+        )
+        for figure in figures_of(asked, patients=scans.patients, seed=EVIDENCE_SEED)
+    )
+
+
+def curves_of(task: Task, scans: LabelledSet, side: Side) -> tuple[Curves, ...]:
+    """Return what is drawn of a candidate's scores."""
+    if side.measured.problem or not isinstance(task, ClassificationTask):
+        return ()
+    return classification.curves(scans.truths, side.measured.scores)
+
+
+def _questions(task: Task, scans: LabelledSet, reference: Side, candidate: Side, margins: Margins) -> list[Question]:
+    if isinstance(task, ClassificationTask):
+        before, after = _answers(task, reference), _answers(task, candidate)
+        ordinal = task.mode == "ordinal"
+        return classification.questions(scans.truths, before, after, margins, ordinal=ordinal)
+    if not isinstance(task, SegmentationTask):
+        raise UsageError(
+            f"Judging a model of the task {task.kind}: only classes and outlines are judged yet."
+        )
+    labels = [label.name for label in task.labels]
+    return segmentation.questions(labels, reference.measured.overlaps, candidate.measured.overlaps, margins)
+
+
+def _answers(task: ClassificationTask, side: Side) -> dict[str, classification.Answers]:
+    limits = {label: threshold.value for label, threshold in side.thresholds.items()}
+    return classification.answers(task, side.measured.scores, limits)
+
+
+def _problems(task: Task, reference: Side, candidate: Side) -> list[str]:
+    """What rejects a candidate whatever its figures are."""
+    if candidate.measured.problem:
+        return [candidate.measured.problem]
+    return [*map_problems_of(task, candidate, identity=not map_problems_of(task, reference))]
+
+
+def map_problems_of(task: Task, side: Side, *, identity: bool = True) -> tuple[str, ...]:
+    """Return what is wrong with a candidate's influence map; with `identity`, also whether its mean is the score."""
+    check = side.measured.maps
+    if check is None or not isinstance(task, ClassificationTask):
+        return ()
+    # Scores that the graph itself made are not the linear layer's, and a map need not be the mean of anything.
+    tolerance = TOLERANCES[side.item.precision] if identity and task.activation != "none" else float("inf")
+    shown = task.labels[1:] if task.mode == "ordinal" and task.activation != "softmax" else task.labels
+    return map_problems(check, [label.name for label in shown], tolerance)

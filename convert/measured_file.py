@@ -1,0 +1,52 @@
+"""What was measured as bytes, and back: so that an interrupted conversion need not measure again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+import numpy as np
+
+from convert.cam import MapCheck
+from convert.measure import Measured
+from convert.overlap import Overlaps
+
+
+def dump_measured(measured: Mapping[str, Measured]) -> bytes:
+    """Return JSON that `load_measured` reads; every number comes back exactly."""
+    return json.dumps({name: _plain(asdict(each)) for name, each in measured.items()}).encode()
+
+
+def load_measured(data: bytes) -> dict[str, Measured]:
+    """Return what `dump_measured` was given."""
+    return {name: _measured(each) for name, each in json.loads(data).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _measured(document: dict[str, Any]) -> Measured:
+    maps = document.pop("maps")
+    arrays: dict[str, Any] = {
+        key: {label: np.array(values) for label, values in document.pop(key).items()} for key in ("scores", "dice_at")
+    }
+    overlaps = {label: _overlaps(values) for label, values in document.pop("overlaps").items()}
+    told: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in (maps or {}).items()
+    }
+    return Measured(**document, **arrays, overlaps=overlaps, maps=MapCheck(**told) if maps else None)
+
+
+def _overlaps(document: dict[str, Any]) -> Overlaps:
+    values: dict[str, Any] = {item.name: document[item.name] for item in fields(Overlaps)}
+    arrays: dict[str, Any] = {n: np.array(value) if isinstance(value, list) else value for n, value in values.items()}
+    return Overlaps(**arrays)

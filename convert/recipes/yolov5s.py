@@ -1,0 +1,25 @@
+"""The recipe ``yolov5s``: findings in frontal radiographs of the chest, each with a box, by `convert.recipes.yolov5`.
+
+7.1 million weights, 7.9 thousand million multiplications for a picture of 640 x 640.
+"""
+
+from __future__ import annotations
+
+from convert.recipes.contract import Recipe
+from convert.recipes.initial import untrained
+from convert.recipes.yolov5 import Yolov5
+
+LABELS = 14
+
+
+def build(*, depth: float = 0.33, width: float = 0.5, labels: int = LABELS) -> Yolov5:
+    """Build the network with random weights, in evaluation mode; `depth` and `width` are multiples."""
+    return untrained(lambda: Yolov5(depth, width, labels))
+
+
+RECIPE = Recipe(
+    name="yolov5s",
+    build=build,
+    inputs={"image": (1, 3, 640, 640)},
+    outputs=("detections",),
+)

@@ -1,0 +1,154 @@
+"""What no single key of a manifest shows: names that do not meet, sizes that do not fit, tasks that cannot be done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from edge.pack.tasks import (
+    ClassificationTask,
+    DetectionTask,
+    RegistrationTask,
+    SegmentationTask,
+    TranslationTask,
+)
+from edge.pack.words import ALL
+from edge.typed import TypedError
+
+if TYPE_CHECKING:
+    from edge.pack.manifest import Input, Manifest, Model
+
+MOST_OVERLAPPING = 64
+"""Labels that may overlap: each is a bit of a voxel's code."""
+
+
+def check_consistent(manifest: Manifest) -> None:
+    """Refuse what no single key shows.
+
+    Raises
+    ------
+    TypedError
+        With the path of the key.
+    """
+    labels = [label.name for label in manifest.task.labels]
+    _check_unique(labels, "$.task.labels")
+    _check_unique([item.name for item in manifest.inputs], "$.inputs")
+    _check_unique([f"{m.precision} on {name}" for m in manifest.models for name in m.engines], "$.models")
+    _check_inputs(manifest.inputs)
+    _check_task(manifest)
+    for index, model in enumerate(manifest.models):
+        _check_thresholds(manifest, model, f"$.models[{index}].thresholds")
+    for index, case in enumerate(manifest.golden):
+        _check_names(case.scans, [item.name for item in manifest.inputs], f"$.golden[{index}].scans")
+        _check_names(case.sha256, list(case.scans), f"$.golden[{index}].sha256")
+        _check_names(case.expect, sorted({model.precision for model in manifest.models}), f"$.golden[{index}].expect")
+        for precision, expected in case.expect.items():
+            _check_names(expected.scores, labels, f"$.golden[{index}].expect.{precision}.scores")
+    for index, figure in enumerate(manifest.evidence):
+        _check_names([figure.label], [*labels, ALL], f"$.evidence[{index}].label", all_of_them=False)
+
+
+def _check_inputs(inputs: Sequence[Input]) -> None:
+    first: dict[str, Input] = {}
+    for index, item in enumerate(inputs):
+        if len(item.shape) != len(item.axes) - 1:
+            wanted = len(item.axes) - 1
+            raise TypedError(f"$.inputs[{index}].shape", f"found {len(item.shape)} sizes, expected {wanted}")
+        beside = first.setdefault(item.tensor, item)
+        if (item.axes, _sizes(item)) != (beside.axes, _sizes(beside)):
+            found = f"found {item.axes} of {_sizes(item)}, expected {beside.axes} of {_sizes(beside)}"
+            raise TypedError(f"$.inputs[{index}].shape", f"{found} as in {beside.name!r}: they share a tensor")
+        for number, step in enumerate(item.steps):
+            _check_step(step, f"$.inputs[{index}].steps[{number}]")
+
+
+def _sizes(item: Input) -> tuple[int, ...]:
+    """Along all axes but the channel."""
+    return tuple(size for axis, size in zip(item.axes[1:], item.shape, strict=True) if axis != "C")
+
+
+def _check_task(manifest: Manifest) -> None:
+    task = manifest.task
+    volumes = [len(item.axes) == 5 for item in manifest.inputs]
+    if isinstance(task, ClassificationTask):
+        _check_classes(task)
+    elif isinstance(task, SegmentationTask):
+        if task.activation == "sigmoid" and len(task.labels) > MOST_OVERLAPPING:
+            raise TypedError("$.task.labels", f"found {len(task.labels)}, expected at most {MOST_OVERLAPPING}")
+        if task.windows is not None and any(item.axes != "NCDHW" for item in manifest.inputs):
+            raise TypedError("$.task.windows", "expected volumes, with the axes 'NCDHW'")
+    elif isinstance(task, DetectionTask):
+        _check_layout(task, flat=not any(volumes))
+    elif isinstance(task, RegistrationTask):
+        _check_pair(task, [item.name for item in manifest.inputs])
+        if not all(volumes):
+            raise TypedError("$.inputs", "found pictures, expected volumes: a displacement has three directions")
+    elif isinstance(task, TranslationTask) and task.range[0] >= task.range[1]:
+        raise TypedError("$.task.range", f"found {task.range[0]:g} to {task.range[1]:g}, expected it to rise")
+
+
+def _check_layout(task: DetectionTask, *, flat: bool) -> None:
+    separate = task.layout == "boxes"
+    named = {"scores_output": task.scores_output, "labels_output": task.labels_output}
+    for key, name in named.items():
+        if (name is None) == separate:
+            wanted = "a name" if name is None else "none"
+            raise TypedError(f"$.task.{key}", f"found {name!r}, expected {wanted} for the layout {task.layout!r}")
+    if task.masks_output is not None and not separate:
+        found = f"found {task.masks_output!r}, expected none for the layout {task.layout!r}"
+        raise TypedError("$.task.masks_output", found)
+    if not flat and task.layout != "one-per-label":
+        raise TypedError("$.task.layout", f"found {task.layout!r}, expected 'one-per-label' for volumes")
+
+
+def _check_pair(task: RegistrationTask, inputs: Sequence[str]) -> None:
+    if task.fixed == task.moving:
+        raise TypedError("$.task.moving", f"found {task.moving!r}, which is the fixed scan already")
+    _check_names([task.fixed, task.moving], inputs, "$.task.fixed")
+    if inputs[0] != task.fixed:
+        raise TypedError("$.inputs", f"found {inputs[0]!r} first, expected {task.fixed!r}: it gives the grid")
+
+
+def _check_classes(task: ClassificationTask) -> None:
+    if task.mode == "binary" and len(task.labels) != 1:
+        raise TypedError("$.task.labels", f"found {len(task.labels)}, expected the one positive label of a binary task")
+    if task.mode == "ordinal" and (len(task.labels) < 2 or task.labels[0].finding):
+        raise TypedError("$.task.labels", "expected grades in rising severity, the first being no finding")
+    if task.mode in ("binary", "multi-label") and task.activation == "softmax":
+        raise TypedError("$.task.activation", f"found 'softmax', expected 'sigmoid' or 'none' for mode {task.mode!r}")
+    if task.mode == "multi-class" and task.activation == "sigmoid":
+        raise TypedError("$.task.activation", "found 'sigmoid', expected 'softmax' or 'none' for mode 'multi-class'")
+
+
+def _check_thresholds(manifest: Manifest, model: Model, path: str) -> None:
+    """Every label that can be a finding needs the score from which it is one."""
+    softmax = isinstance(manifest.task, SegmentationTask) and manifest.task.activation == "softmax"
+    needed = [] if softmax else [label.name for label in manifest.task.labels if label.finding]
+    for name in needed:
+        if name not in model.thresholds:
+            raise TypedError(f"{path}.{name}", "missing: the label can be a finding")
+    _check_names(model.thresholds, needed, path)
+
+
+def _check_step(step: Mapping[str, object], path: str) -> None:
+    """Which steps there are and what they take, `edge.prepare` knows; here, only that nothing is nested."""
+    for name, value in step.items():
+        for item in value if isinstance(value, list) else [value]:
+            if not isinstance(item, (str, int, float)):
+                raise TypedError(f"{path}.{name}", "expected a text, a number, true, false, or a list of these")
+
+
+def _check_unique(names: list[str], path: str) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise TypedError(path, f"{name!r} stands there twice")
+
+
+def _check_names(found: Iterable[str], expected: Iterable[str], path: str, *, all_of_them: bool = True) -> None:
+    unknown = sorted(set(found) - set(expected))
+    absent = sorted(set(expected) - set(found)) if all_of_them else []
+    if unknown or absent:
+        raise TypedError(
+            path, f"found {', '.join(sorted(found)) or 'nothing'}, expected {', '.join(expected) or 'nothing'}"
+        )
