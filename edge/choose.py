@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.check import check_header, confirm
+from edge.errors import UsageError
 from edge.findings import Notice
+from edge.pack.manifest import Input
 from edge.pack.store import Pack
 from edge.reasons import (
     NO_PACK_FITS,
+    NOT_NEEDED,
     SEVERAL_PACKS_FIT,
     UNKNOWN_BODY_PART,
     UNKNOWN_MODALITY,
@@ -17,6 +20,7 @@ from edge.reasons import (
     WRONG_STACK,
     Reason,
 )
+from edge.roles import Roles, assign
 from edge.scan import LeftOut, Series, StudyIndex
 
 UNTOLD = (UNKNOWN_MODALITY, UNKNOWN_BODY_PART, UNKNOWN_VIEW)
@@ -31,8 +35,8 @@ class Choice:
     ----------
     pack : Pack, optional
         None where none or several fit.
-    fitting : tuple of Series
-        To be examined.
+    fitting : tuple of mappings
+        To be examined, each by name of the pack's input.
     refused : tuple of (Series, tuple of Notice)
         Where nothing fits: every series and why not. Else those that do not say what they are, and so might fit.
     passed_over : tuple of LeftOut
@@ -40,12 +44,14 @@ class Choice:
     """
 
     pack: Pack | None
-    fitting: tuple[Series, ...] = ()
+    fitting: tuple[Mapping[str, Series], ...] = ()
     refused: tuple[tuple[Series, tuple[Notice, ...]], ...] = ()
     passed_over: tuple[LeftOut, ...] = ()
 
 
-def choose(study: StudyIndex, packs: Sequence[Pack], confirmed: Mapping[str, str], *, named: bool) -> Choice:
+def choose(
+    study: StudyIndex, packs: Sequence[Pack], confirmed: Mapping[str, str], roles: Roles | None = None, *, named: bool
+) -> Choice:
     """Return the pack and the series of `study` that it examines.
 
     Parameters
@@ -54,12 +60,22 @@ def choose(study: StudyIndex, packs: Sequence[Pack], confirmed: Mapping[str, str
         Those that may be used.
     confirmed : mapping
         See `edge.check.confirm`.
+    roles : mapping, optional
+        See `edge.roles`.
     named : bool
         Whether the one pack was asked for: then its own reasons are given where it does not fit.
+
+    Raises
+    ------
+    UsageError
+        The one pack has no input by a name in `roles`; what is confirmed makes no sense.
     """
+    roles = roles or {}
     if named:
-        return _with(packs[0], study, confirmed)
-    choices = [choice for pack in packs if (choice := _with(pack, study, confirmed)).fitting]
+        _check_roles(packs[0], roles)
+        return _with(packs[0], study, confirmed, roles)
+    able = [pack for pack in packs if not _unknown(pack, roles)]
+    choices = [choice for pack in able if (choice := _with(pack, study, confirmed, roles)).fitting]
     if len(choices) == 1:
         return choices[0]
     if choices:
@@ -69,9 +85,25 @@ def choose(study: StudyIndex, packs: Sequence[Pack], confirmed: Mapping[str, str
     return _without(study, NO_PACK_FITS, f"Installed: {names}.")
 
 
-def _with(pack: Pack, study: StudyIndex, confirmed: Mapping[str, str]) -> Choice:
-    notices = [(series, _refusals(series, pack, confirmed)) for series in study.series]
-    fitting = tuple(series for series, said in notices if not said)
+def _unknown(pack: Pack, roles: Roles) -> list[str]:
+    """Roles that a person named and that the pack does not have."""
+    return sorted(set(roles.values()) - {item.name for item in pack.manifest.inputs})
+
+
+def _check_roles(pack: Pack, roles: Roles) -> None:
+    if unknown := _unknown(pack, roles):
+        names = ", ".join(item.name for item in pack.manifest.inputs)
+        raise UsageError(
+            f"Naming scans for {pack.manifest.name}: found {', '.join(unknown)}, expected some of {names}."
+        )
+
+
+def _with(pack: Pack, study: StudyIndex, confirmed: Mapping[str, str], roles: Roles) -> Choice:
+    if len(pack.manifest.inputs) > 1:
+        return _with_several(pack, study, confirmed, roles)
+    (item,) = pack.manifest.inputs
+    notices = [(series, _refusals(series, item, confirmed)) for series in study.series]
+    fitting = tuple({item.name: series} for series, said in notices if not said)
     if not fitting:
         return Choice(pack=pack, refused=tuple(notices))
     untold = tuple((series, said) for series, said in notices if said and all(n.reason in UNTOLD for n in said))
@@ -83,14 +115,34 @@ def _with(pack: Pack, study: StudyIndex, confirmed: Mapping[str, str]) -> Choice
     return Choice(pack=pack, fitting=fitting, refused=untold, passed_over=passed_over)
 
 
+def _with_several(pack: Pack, study: StudyIndex, confirmed: Mapping[str, str], roles: Roles) -> Choice:
+    """One examination of several series, or a refusal of all of them: a part of what is needed is nothing."""
+    inputs = pack.manifest.inputs
+    said = {item.name: [(series, _refusals(series, item, confirmed)) for series in study.series] for item in inputs}
+    found, missing = assign(inputs, said, roles)
+    if missing:
+        return Choice(pack=pack, refused=tuple((series, missing) for series in study.series))
+    used = {id(series) for series in found.values()}
+    others = [(series, notices) for series, notices in said[inputs[0].name] if id(series) not in used]
+    passed_over = tuple(
+        LeftOut(
+            paths=series.paths,
+            reason=notices[0].reason if notices else NOT_NEEDED,
+            detail=notices[0].detail if notices else f"The inputs are {', '.join(found)}.",
+        )
+        for series, notices in others
+    )
+    return Choice(pack=pack, fitting=(found,), passed_over=passed_over)
+
+
 def _without(study: StudyIndex, reason: Reason, detail: str) -> Choice:
     notice = Notice(reason=reason, severity="refuse", detail=detail)
     return Choice(pack=None, refused=tuple((series, (notice,)) for series in study.series))
 
 
-def _refusals(series: Series, pack: Pack, confirmed: Mapping[str, str]) -> tuple[Notice, ...]:
-    """What the header already tells against examining this series with this pack."""
-    accepts = pack.manifest.inputs[0].accepts
+def _refusals(series: Series, item: Input, confirmed: Mapping[str, str]) -> tuple[Notice, ...]:
+    """What the header already tells against examining this series as this input."""
+    accepts = item.accepts
     said = check_header(confirm(series.acquisition, confirmed), accepts)
     refusals = tuple(notice for notice in said if notice.severity == "refuse")
     if (accepts.stack == "picture") != (series.pictures == 1):

@@ -1,17 +1,21 @@
-"""What comes out: `Classification`, `Segmentation` or a `Refusal`, in the place of the scan that was examined."""
+"""What comes out of a task, or a `Refusal`, in the place of the scan that was examined."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
+from edge.detect.instances import InstanceMask
+from edge.detect.place import PlacedBox
 from edge.geometry import Grid
 from edge.pack.manifest import Code, Urgency
 from edge.reasons import Reason
 
-State = Literal["finding", "no-finding", "not-analysed", "failed"]
+State = Literal["finding", "no-finding", "done", "not-analysed", "failed"]
+"""``done``: something was made of the scans (registered, translated) and nothing was looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +80,8 @@ class InfluenceMap:
     Parameters
     ----------
     label : str
-    values : ndarray of float32, shape (1, h, w)
-        In the unit of the model's logit: positive raises the score.
+    values : ndarray of float32, shape (z, y, x)
+        One slice for a picture. In the unit of the model's logit: positive raises the score.
     grid : Grid
         In the space of the scan.
     """
@@ -110,20 +114,24 @@ class Classification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """All pixels of one label.
+    """All pixels or voxels of one label.
 
     Parameters
     ----------
     name, title, code, threshold, positive, finding, urgency
         As in `LabelScore`; positive where there are at least the manifest's ``least_pixels``.
     pixels : int
-        On the source picture.
+        On the source.
     share : float
-        Of the source picture, 0 to 1.
+        Of the source, 0 to 1.
     area_mm2 : float, optional
-        None where the spacing of the pixels is unknown.
+        Of a picture; None where the spacing of its pixels is unknown, and for volumes.
     box : tuple of int, optional
-        First row, first column, last row, last column, from 0, on the source picture; None where there is no pixel.
+        First row, first column, last row, last column, from 0, on the source; None where there is no pixel.
+    slices : tuple of int, optional
+        First and last slice, from 0, of a volume.
+    volume_ml, diameter_mm, diameter_slice, components, largest_share
+        Of a volume; see `edge.volume.measure.Measure`.
     """
 
     name: str
@@ -137,33 +145,163 @@ class Region:
     share: float
     area_mm2: float | None
     box: tuple[int, int, int, int] | None
+    slices: tuple[int, int] | None = None
+    volume_ml: float | None = None
+    diameter_mm: float | None = None
+    diameter_slice: int | None = None
+    components: int | None = None
+    largest_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Segmentation:
-    """The outline of every label on the voxels of the source.
+    """The outline of every label on the pixels or voxels of the source.
 
     Parameters
     ----------
     regions : tuple of Region
         In the manifest's order.
-    masks : ndarray of bool, shape (label, z, y, x)
-        On `grid`.
+    codes : ndarray of unsigned integers, shape (z, y, x)
+        On `grid`. Where labels exclude each other: 0 for none, i + 1 for label i. Else bit i is set where label i is.
+    exclusive : bool
+        Which of the two.
     grid : Grid
-        The source slice or picture.
+        The source: the whole volume, or the picture that was seen.
     """
 
     regions: tuple[Region, ...]
-    masks: NDArray[Any]
+    codes: NDArray[Any]
+    exclusive: bool
+    grid: Grid
+
+    def mask(self, index: int) -> NDArray[Any]:
+        """Return where a label is, by its index: bool (z, y, x)."""
+        if self.exclusive:
+            return np.asarray(self.codes == self.codes.dtype.type(index + 1))
+        return np.asarray((self.codes >> self.codes.dtype.type(index)) & self.codes.dtype.type(1), dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Detection:
+    """One box.
+
+    Parameters
+    ----------
+    name, title, code, score, threshold, positive, finding, urgency
+        As in `LabelScore`; a box whose score is below its label's threshold is none.
+    place : PlacedBox
+        Where it lies on the source and in the patient.
+    mask : InstanceMask, optional
+        On the source's own pixels.
+    """
+
+    name: str
+    title: str
+    code: Code | None
+    score: float
+    threshold: float | None
+    positive: bool
+    finding: bool
+    urgency: Urgency | None
+    place: PlacedBox
+    mask: InstanceMask | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedFor:
+    """A label that a detector knows, whether it was found or not."""
+
+    name: str
+    title: str
+    finding: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Detections:
+    """Everything that was found, the highest score first.
+
+    Parameters
+    ----------
+    boxes : tuple of Detection
+    labels : tuple of LookedFor
+        In the manifest's order.
+    grid : Grid
+        Where the picture or volume that the model saw lies.
+    """
+
+    boxes: tuple[Detection, ...]
+    labels: tuple[LookedFor, ...]
     grid: Grid
 
 
-Findings = Classification | Segmentation
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Registration:
+    """How the moving scan is brought onto the fixed one.
+
+    Parameters
+    ----------
+    displacement_mm : ndarray of float32, shape (3, z, y, x)
+        For each voxel of `grid`: from its place to the place in the moving scan that belongs to it, along x, y and z of
+        the patient (LPS).
+    warped : ndarray of float32, shape (z, y, x)
+        The moving scan brought onto `grid`; NaN where it has nothing.
+    fixed, before : ndarray of float32, shape (z, y, x)
+        The fixed scan on `grid`, and the moving one there as the headers alone place it.
+    mean_mm, largest_mm : float
+        Of the lengths of the displacements.
+    folded_share : float
+        Of the voxels where the mapping turns space inside out (Jacobian determinant at most 0).
+    grid : Grid
+    """
+
+    displacement_mm: NDArray[Any]
+    warped: NDArray[Any]
+    fixed: NDArray[Any]
+    before: NDArray[Any]
+    mean_mm: float
+    largest_mm: float
+    folded_share: float
+    grid: Grid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Translation:
+    """A synthetic image.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (z, y, x) or (z, y, x, 3)
+    range : tuple of float
+        That the values can take.
+    unit, makes : str
+        What a value is, and what the image is to be called, after the word SYNTHETIC.
+    grid : Grid
+        Where it lies: what the model was fed.
+    """
+
+    values: NDArray[Any]
+    range: tuple[float, float]
+    unit: str
+    makes: str
+    grid: Grid
+
+
+Findings = Classification | Segmentation | Detections | Registration | Translation
+
+
+def said_of(findings: Findings) -> tuple[LabelScore | Region | Detection, ...]:
+    """Return everything that was said of a label, in order."""
+    if isinstance(findings, Classification):
+        return findings.labels
+    if isinstance(findings, Segmentation):
+        return findings.regions
+    return findings.boxes if isinstance(findings, Detections) else ()
 
 
 def state_of(findings: Findings | Refusal) -> State:
-    """Return which of the three states of an examined scan this is."""
+    """Return which of the states of an examined scan this is."""
     if isinstance(findings, Refusal):
         return "not-analysed"
-    said = findings.labels if isinstance(findings, Classification) else findings.regions
-    return "finding" if any(item.positive and item.finding for item in said) else "no-finding"
+    if isinstance(findings, (Registration, Translation)):
+        return "done"
+    return "finding" if any(item.positive and item.finding for item in said_of(findings)) else "no-finding"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, get_args
 from edge.device import usable_cores
 from edge.engines import ENGINES, Engine, available_engines, open_engine
 from edge.errors import EngineError, PackError, UsageError
-from edge.pack.manifest import Model, Precision
+from edge.pack.manifest import Model, Precision, tensor_shapes
 from edge.pack.store import AUTO, Pack, find_pack, usable_packs
+from edge.pack.tasks import outputs_of
 from edge.prepare import bind_steps
 from edge.reasons import MODEL_MISMATCH, NO_ENGINE
 from edge.table import lookup
@@ -104,8 +105,7 @@ def check_names(pack: Pack, engine: Engine) -> None:
     edge.errors.PackError
         ``P407``.
     """
-    task = pack.manifest.task
-    promised = {task.output} | ({task.map_output} if task.kind == "classification" and task.map_output else set())
+    promised = set(outputs_of(pack.manifest.task))
     inputs = {item.tensor for item in pack.manifest.inputs}
     found_in, found_out = {item.name for item in engine.inputs}, {item.name for item in engine.outputs}
     if inputs != found_in or not promised <= found_out:
@@ -113,8 +113,9 @@ def check_names(pack: Pack, engine: Engine) -> None:
         expected = f"inputs {', '.join(sorted(inputs))}; outputs {', '.join(sorted(promised))}"
         raise PackError(f"Opening {pack.manifest.name}: found {found}; expected {expected}.", MODEL_MISMATCH)
     declared = {item.name: item for item in engine.inputs}
-    for item in pack.manifest.inputs:
-        spec, expected_shape = declared[item.tensor], (1, *item.shape)  # one scan at a time
+    axes = {item.tensor: item.axes for item in pack.manifest.inputs}
+    for tensor, shape in tensor_shapes(pack.manifest.inputs).items():
+        spec, expected_shape = declared[tensor], (1, *shape)  # one scan at a time
         if set(spec.shape) - {-1} and not spec.fits(expected_shape):
-            found = f"the input {item.tensor} of shape {spec.shape}; expected {expected_shape}, {item.axes}"
+            found = f"the input {tensor} of shape {spec.shape}; expected {expected_shape}, {axes[tensor]}"
             raise PackError(f"Opening {pack.manifest.name}: found {found}.", MODEL_MISMATCH)

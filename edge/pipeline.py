@@ -18,15 +18,17 @@ from edge.choose import choose
 from edge.clock import Clock
 from edge.engines import Engine
 from edge.errors import EngineError, PackError, ReadError
-from edge.findings import Classification, Findings, Notice, Refusal
+from edge.findings import Classification, Findings, Notice, Refusal, Registration
 from edge.models import Models
-from edge.pack.manifest import ClassificationTask, Manifest, Model
+from edge.pack.manifest import ClassificationTask, Manifest, Model, RegistrationTask
 from edge.pack.store import AUTO, Pack
 from edge.prepare import Feed, prepare
+from edge.prepare.together import frames_differ
 from edge.read import ScanReader
 from edge.read.process import PREFETCH, Child
-from edge.reasons import ARCHITECTURE_ONLY, CONSTANT_MAP, UNPROVEN_PRECISION
+from edge.reasons import ARCHITECTURE_ONLY, CONSTANT_MAP, FOLDED, NO_COMMON_PLACE, UNPROVEN_PRECISION
 from edge.results import Asked, examined, not_examined, not_read, studies_in, study_report
+from edge.roles import Roles, together
 from edge.scan import LeftOut, Scan, Series, StudyIndex
 from edge.tasks import Outputs, conclude
 from edge.write import Outcome, finished_report, write_pictures, write_report
@@ -51,6 +53,8 @@ class Request:
     precision : str
     confirmed : mapping
         What a person vouches for where the files do not tell; see `edge.check.confirm`.
+    roles : mapping
+        Which scan is which input of the pack, in a person's word; see `edge.roles`.
     """
 
     paths: tuple[Path, ...]
@@ -59,6 +63,7 @@ class Request:
     engine: str | None = None
     precision: str = AUTO
     confirmed: Mapping[str, str] = field(default_factory=dict)
+    roles: Roles = field(default_factory=dict)
 
 
 class Watcher(Protocol):
@@ -104,7 +109,7 @@ def run(request: Request, watcher: Watcher | None = None, child: Child | None = 
         with clock("index"):
             found = asked.result(watcher.header if watcher else None)
         font.join()
-        studies = studies_in(found)
+        studies = together(studies_in(found), request.roles)
         if watcher is not None:
             watcher.found(len(studies), [out for out in found.left_out if not out.reason.grave])
         for study in studies:
@@ -117,8 +122,8 @@ def examine_study(study: StudyIndex, request: Request, models: Models, reader: S
 
     A study whose report is there already, for the very same files and request, is not examined again.
     """
-    choice = choose(study, models.packs, request.confirmed, named=request.pack is not None)
-    asked = Asked.of(study, choice.pack, request.engine, request.precision, request.confirmed)
+    choice = choose(study, models.packs, request.confirmed, request.roles, named=request.pack is not None)
+    asked = Asked.of(study, choice.pack, request.engine, request.precision, request.confirmed, request.roles)
     folder = request.out / asked.folder
     if (report := finished_report(folder, asked.sha256)) is not None:
         return report
@@ -131,21 +136,29 @@ def examine_study(study: StudyIndex, request: Request, models: Models, reader: S
     return write_report(folder, study_report(study, choice, results, asked, clock.seconds))
 
 
-def _outcome(series: Series, pack: Pack, asked: Asked, models: Models, reader: ScanReader, clock: Clock) -> Outcome:
-    """Read one series, examine it, and say what came of it."""
+def _outcome(
+    of_inputs: Mapping[str, Series], pack: Pack, asked: Asked, models: Models, reader: ScanReader, clock: Clock
+) -> Outcome:
+    """Read the series of one examination, examine them, and say what came of it."""
+    first = next(iter(of_inputs.values()))
     try:
         with clock("open"):
             model, engine = models.open(pack)
         with clock("read"):
-            scan = reader.load(series).result()
-        vouched = relied_on(scan.acquisition, asked.confirmed)
-        scan = replace(scan, acquisition=confirm(scan.acquisition, asked.confirmed))
-        examination = examine({pack.manifest.inputs[0].name: scan}, pack.manifest, model, engine, clock)
+            read = {name: reader.load(series).result() for name, series in of_inputs.items()}
+        vouched: dict[str, str] = {}
+        for scan in read.values():
+            vouched |= relied_on(scan.acquisition, asked.confirmed)
+        scans = {
+            name: replace(scan, acquisition=confirm(scan.acquisition, asked.confirmed)) for name, scan in read.items()
+        }
+        examination = examine(scans, pack.manifest, model, engine, clock)
     except (ReadError, EngineError, PackError) as error:
         if isinstance(error, PackError) and models.named:
             raise  # no other study could escape it
-        return not_read(LeftOut(paths=series.paths, reason=error.reason, detail=error.message), asked, series)
-    return examined(examination.findings, examination.warnings, scan, engine.facts, asked, vouched)
+        paths = tuple(path for series in of_inputs.values() for path in series.paths)
+        return not_read(LeftOut(paths=paths, reason=error.reason, detail=error.message), asked, first)
+    return examined(examination.findings, examination.warnings, scans, engine.facts, asked, vouched)
 
 
 def examine(
@@ -167,11 +180,10 @@ def examine(
     """
     clock = clock or Clock()
     with clock("check"):
-        said = tuple(note for item in manifest.inputs for note in check_scan(scans[item.name], item.accepts))
+        noted = (note for item in manifest.inputs for note in check_scan(scans[item.name], item.accepts))
+        said = tuple(dict.fromkeys(noted)) + _of_frames(scans, manifest)
     if model.verdict == "inconclusive":
         said += (Notice(reason=UNPROVEN_PRECISION, severity="warn", detail=f"Precision {model.precision}."),)
-    if manifest.status == "architecture-only":
-        said += (Notice(reason=ARCHITECTURE_ONLY, severity="refuse", detail=f"Pack {manifest.name}."),)
     warnings = tuple(note for note in said if note.severity == "warn")
     refusals = tuple(note for note in said if note.severity == "refuse")
     if refusals:
@@ -179,7 +191,10 @@ def examine(
     results = _run_model(prepare(scans, manifest), engine, clock)
     with clock("conclude"):
         findings = conclude(results, scans, manifest, model)
-    return Examination(findings=findings, warnings=warnings + _of_maps(findings, manifest))
+    if manifest.status == "architecture-only":  # it has run, which is all that it is for
+        untrained = Notice(reason=ARCHITECTURE_ONLY, severity="refuse", detail=f"Pack {manifest.name}.")
+        return Examination(findings=Refusal(notices=(untrained,)), warnings=warnings)
+    return Examination(findings=findings, warnings=warnings + _of_maps(findings, manifest) + _of_folds(findings))
 
 
 def _run_model(feeds: Iterable[Feed], engine: Engine, clock: Clock) -> Iterator[tuple[Feed, Outputs]]:
@@ -190,6 +205,15 @@ def _run_model(feeds: Iterable[Feed], engine: Engine, clock: Clock) -> Iterator[
         yield feed, outputs
 
 
+def _of_frames(scans: Mapping[str, Scan], manifest: Manifest) -> tuple[Notice, ...]:
+    """A warning where two scans that are registered start from headers that cannot be compared."""
+    task = manifest.task
+    if not isinstance(task, RegistrationTask) or not frames_differ(scans[task.fixed], scans[task.moving]):
+        return ()
+    detail = "Found two frames of reference (0020,0052): the headers give no more than a start."
+    return (Notice(reason=NO_COMMON_PLACE, severity="warn", detail=detail),)
+
+
 def _of_maps(findings: Findings, manifest: Manifest) -> tuple[Notice, ...]:
     """A warning where the pack promises an influence map and the model gave one without any contrast."""
     task = manifest.task
@@ -198,3 +222,11 @@ def _of_maps(findings: Findings, manifest: Manifest) -> tuple[Notice, ...]:
     mapped = {shown.label for shown in findings.maps}
     flat = [item.title for item in findings.labels if item.finding and item.name not in mapped]
     return tuple(Notice(reason=CONSTANT_MAP, severity="warn", detail=f"Label {title!r}.") for title in flat)
+
+
+def _of_folds(findings: Findings) -> tuple[Notice, ...]:
+    """A warning where a registration turns space inside out."""
+    if not isinstance(findings, Registration) or findings.folded_share == 0.0:
+        return ()
+    detail = f"{findings.folded_share:.2%} of the voxels."
+    return (Notice(reason=FOLDED, severity="warn", detail=detail),)

@@ -197,6 +197,12 @@ BAD_NAME = _reason(
     "The name of the file, or of a folder that it lies in, is no valid text, so no report could name it.",
     "Rename it, and read it again.",
 )
+NOT_TILED = _reason(
+    "R325",
+    "not-tiled",
+    "The picture is to be read piece by piece, and is not stored in pieces (tiles).",
+    "Export the slide as a tiled TIFF, compressed by JPEG, deflate, LZW or not at all.",
+)
 
 # P4xx: the pack ------------------------------------------------------------------------------------------
 NO_PACK = _reason(
@@ -401,6 +407,66 @@ NOT_NUMBERS = _reason(
     "not-numbers",
     "The scan holds values that are no numbers.",
     "Export the scan again from the program that made it.",
+)
+WRONG_UNIT = _reason(
+    "C718",
+    "wrong-unit",
+    "The values of the scan are not in the unit that the model is made for.",
+    "Send the original series from the machine that made it, not a copy with other values.",
+)
+NO_SUV = _reason(
+    "C719",
+    "no-suv",
+    "The PET series does not tell, or contradicts itself in, what a standardised uptake value (SUV) is computed from.",
+    "Send the original series with weight, dose and times; those who made it can put right what was entered wrongly.",
+)
+NO_FIELD = _reason(
+    "C720",
+    "no-field",
+    "The round field of view of a fundus camera was not found in the picture.",
+    "Send the original picture from the camera, with its dark surround.",
+)
+NO_SECTOR = _reason(
+    "C721",
+    "no-sector",
+    "The part of the ultrasound picture that shows the patient was not found.",
+    "Send the original clip from the machine, with its regions described.",
+)
+NO_COMMON_PLACE = _reason(
+    "C722",
+    "no-common-place",
+    "The model needs several scans in one place of the patient, and these do not tell where they lie to each other.",
+    "Send the original series of one examination, not pictures made from them.",
+)
+ROLE_MISSING = _reason(
+    "C723",
+    "role-missing",
+    "The model needs several scans of a patient, and one of them was not found.",
+    "Send the missing series too, or name it with --scan ROLE=FILE.",
+)
+ROLE_AMBIGUOUS = _reason(
+    "C724",
+    "role-ambiguous",
+    "The model needs several scans of a patient, and more than one could be meant.",
+    "Name the one that is meant with --scan ROLE=FILE.",
+)
+FOLDED = _reason(
+    "C725",
+    "folded",
+    "The registration turns space inside out in places: what it says there is wrong.",
+    "Do not rely on it there; look at the two scans side by side.",
+)
+NOT_NEEDED = _reason(
+    "C726",
+    "not-needed",
+    "The model needs several scans of a patient, and this is none of them.",
+    "Nothing, unless it is one of them: then name it with --scan ROLE=FILE.",
+)
+UNKNOWN_SPACING = _reason(
+    "C727",
+    "unknown-spacing",
+    "The model needs to know how far apart the points of the scan lie, and the files do not tell.",
+    "Send the original series, not a picture made from it.",
 )
 
 # W8xx: writing -------------------------------------------------------------------------------------------

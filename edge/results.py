@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,26 +16,45 @@ from edge.choose import Choice
 from edge.device import versions
 from edge.engines import EngineFacts
 from edge.errors import ExitCode, ReadError
-from edge.findings import Classification, Findings, Notice, Refusal, State, state_of
+from edge.findings import (
+    Classification,
+    Detection,
+    Detections,
+    Findings,
+    Notice,
+    Refusal,
+    Registration,
+    Segmentation,
+    State,
+    state_of,
+)
 from edge.pack.store import Pack
 from edge.reasons import NOTHING_THERE
 from edge.scan import Acquisition, Found, LeftOut, Scan, Series, Source, StudyIndex
 from edge.write import Outcome
 from edge.write.report import (
+    SYNTHETIC,
+    BoxReport,
     ClassificationReport,
+    DetectionReport,
+    FindingsReport,
     PackReport,
     ReasonReport,
+    RegistrationReport,
     ResultReport,
     Run,
     ScanReport,
     SegmentationReport,
     StudyReport,
+    TranslationReport,
+    found_in,
+    looked_for,
     of_left_out,
     of_notice,
     of_reason,
 )
 
-GRAVEST_FIRST: tuple[State, ...] = ("finding", "failed", "not-analysed", "no-finding")
+GRAVEST_FIRST: tuple[State, ...] = ("finding", "failed", "not-analysed", "no-finding", "done")
 
 
 class Tally:
@@ -55,8 +74,15 @@ class Tally:
 
     def words(self, total: int) -> str:
         """Return the counts in one line; studies that were not reached are counted, too."""
-        said = {"finding": "finding", "no-finding": "no finding", "not-analysed": "not analysed", "failed": "failed"}
+        said = {
+            "finding": "finding",
+            "no-finding": "no finding",
+            "not-analysed": "not analysed",
+            "failed": "failed",
+        }
         parts = [f"{self._states[state]} {words}" for state, words in said.items()]  # type: ignore[index]
+        if self._states["done"]:
+            parts.insert(2, f"{self._states['done']} done (nothing was looked for)")
         missed = total - self.studies
         return f"{total} studies: {', '.join(parts)}{f', {missed} not reached' if missed else ''}."
 
@@ -90,6 +116,8 @@ class Asked:
     engine : str, optional
     precision : str
     confirmed : mapping
+    roles : mapping
+        See `edge.roles`.
     """
 
     study: str
@@ -98,16 +126,31 @@ class Asked:
     engine: str | None
     precision: str
     confirmed: Mapping[str, str]
+    roles: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, study: StudyIndex, pack: Pack | None, engine: str | None, precision: str, confirmed: Mapping[str, str]
+        cls,
+        study: StudyIndex,
+        pack: Pack | None,
+        engine: str | None,
+        precision: str,
+        confirmed: Mapping[str, str],
+        roles: Mapping[str, str],
     ) -> Asked:
         """Return the request for one study; its files are read to hash them."""
         paths = [path for series in study.series for path in series.paths]
         paths += [path for out in study.left_out for path in out.paths]
         sources = {path: _hash_file(Path(path)) for path in paths}
-        return cls(study=study.key, sources=sources, pack=pack, engine=engine, precision=precision, confirmed=confirmed)
+        return cls(
+            study=study.key,
+            sources=sources,
+            pack=pack,
+            engine=engine,
+            precision=precision,
+            confirmed=confirmed,
+            roles=roles,
+        )
 
     @property
     def folder(self) -> str:
@@ -121,7 +164,8 @@ class Asked:
     @property
     def _options(self) -> list[object]:
         pack = self.pack.sha256 if self.pack else None
-        return [pack, self.engine, self.precision, sorted(self.confirmed.items())]
+        named = sorted((role, path) for path, role in self.roles.items())
+        return [pack, self.engine, self.precision, sorted(self.confirmed.items()), *([named] if named else [])]
 
     @cached_property
     def sha256(self) -> str:
@@ -163,26 +207,30 @@ def studies_in(found: Found) -> tuple[StudyIndex, ...]:
 def examined(
     findings: Findings | Refusal,
     warnings: Sequence[Notice],
-    scan: Scan,
+    scans: Mapping[str, Scan],
     engine: EngineFacts,
     asked: Asked,
     vouched: Mapping[str, str],
 ) -> Outcome:
-    """Return the outcome for a scan that was read and looked at."""
+    """Return the outcome for the scans of one examination that were read and looked at; the first stands for all."""
+    first, *others = scans
+    scan = scans[first]
     state = state_of(findings)
     refusals = tuple(of_notice(note) for note in findings.notices) if isinstance(findings, Refusal) else ()
     seen = None if isinstance(findings, Refusal) else findings
+    said = None if seen is None else _findings_report(seen)
     result = ResultReport(
         state=state,
-        summary=_summary(state, seen, refusals),
+        summary=_summary(state, said, refusals),
         scan=_scan_report(scan),
         pack=_pack_report(asked.pack),
         engine=engine if seen else None,
-        findings=_findings_report(seen) if seen else None,
+        findings=said,
         refusals=refusals,
         warnings=tuple(of_notice(note) for note in warnings),
-        notes=scan.warnings,
+        notes=tuple(dict.fromkeys(note for each in scans.values() for note in each.warnings)),
         confirmed=vouched,
+        others={name: _scan_report(scans[name]) for name in others},
     )
     return Outcome(result=result, scan=scan, findings=seen)
 
@@ -252,23 +300,54 @@ def _without_findings(
     )
 
 
-def _summary(state: State, findings: Findings | None, reasons: Sequence[ReasonReport]) -> str:
+def _summary(state: State, found: FindingsReport | None, reasons: Sequence[ReasonReport]) -> str:
     """One sentence for a person in a hurry."""
-    if findings is None:
+    if found is None:
         words = " ".join(f"{reason.code}: {reason.words}" for reason in reasons)
         return f"{'Failed' if state == 'failed' else 'Not analysed'}. {words}"
-    said = findings.labels if isinstance(findings, Classification) else findings.regions
-    found = [item for item in said if item.positive and item.finding]
-    if found:
-        return f"Finding: {', '.join(f'{item.title} ({item.urgency})' for item in found)}."
-    return f"No finding. Looked for: {', '.join(item.title for item in said if item.finding)}."
+    if found.kind == "registration":
+        moved = f"{found.mean_mm:.1f} mm on average, {found.largest_mm:.1f} mm at most"
+        return f"Registered: the moving scan was moved by {moved}. Nothing was looked for."
+    if found.kind == "translation":
+        return f"Made a {SYNTHETIC} image: {found.makes}. Nothing was looked for."
+    said = found_in(found)
+    if said:
+        return f"Finding: {', '.join(f'{title} ({urgency})' for title, urgency in said)}."
+    return f"No finding. Looked for: {', '.join(looked_for(found))}."
 
 
-def _findings_report(findings: Findings) -> ClassificationReport | SegmentationReport:
+def _findings_report(findings: Findings) -> FindingsReport:
     if isinstance(findings, Classification):
         mapped = tuple(shown.label for shown in findings.maps)
         return ClassificationReport(labels=findings.labels, grade=findings.grade, mapped=mapped)
-    return SegmentationReport(regions=findings.regions)
+    if isinstance(findings, Segmentation):
+        return SegmentationReport(regions=findings.regions, exclusive=findings.exclusive)
+    if isinstance(findings, Detections):
+        return DetectionReport(boxes=tuple(_box_report(box) for box in findings.boxes), labels=findings.labels)
+    if isinstance(findings, Registration):
+        return RegistrationReport(
+            mean_mm=findings.mean_mm, largest_mm=findings.largest_mm, folded_share=findings.folded_share
+        )
+    return TranslationReport(makes=findings.makes, unit=findings.unit, range=findings.range)
+
+
+def _box_report(box: Detection) -> BoxReport:
+    return BoxReport(
+        name=box.name,
+        title=box.title,
+        code=box.code,
+        score=box.score,
+        threshold=box.threshold,
+        positive=box.positive,
+        finding=box.finding,
+        urgency=box.urgency,
+        edges=box.place.edges,
+        size_mm=box.place.size_mm,
+        centre_mm=box.place.centre_mm,
+        enclosing=box.place.enclosing,
+        clipped=box.place.clipped,
+        mask_pixels=None if box.mask is None else int(box.mask.pixels.sum()),
+    )
 
 
 def _scan_report(scan: Scan) -> ScanReport:

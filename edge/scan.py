@@ -76,6 +76,8 @@ class Acquisition:
         (0008,0068): ``FOR PRESENTATION`` or ``FOR PROCESSING``.
     description : str, optional
         (0008,103E).
+    contrast : bool, optional
+        Whether (0018,0010) names a contrast agent.
     """
 
     modality: str | None = None
@@ -90,6 +92,7 @@ class Acquisition:
     burned_in: bool | None = None
     presentation: str | None = None
     description: str | None = None
+    contrast: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +162,8 @@ class Scan:
         Whether z is a single picture, a direction in space, or a sequence in time or of loose frames whose grid
         tells only the place of each picture's pixels.
     unit : str
-        What a value is: ``HU``, another (0028,1054) Rescale Type, ``stored value``, or ``unknown``.
+        What a value is: ``HU``, ``SUVbw`` (g/ml), another (0028,1054) Rescale Type or (0054,1001) Units,
+        ``stored value``, or ``unknown``.
     value_range : tuple of float, optional
         Least and greatest value that the format can express, after the modality transform.
     window : Window, optional
@@ -169,6 +173,9 @@ class Scan:
     sources : tuple of Source
     places : tuple of (int, int)
         For each z: index into `sources`, and the frame's number in that file, from 0.
+    regions : tuple of (int, int, int, int)
+        Where every picture of an ultrasound scan shows tissue: first row, first column, last row and last column of
+        each 2-D region of (0018,6011), all included; empty where the files do not tell.
     warnings : tuple of str
         What a reader noticed that does not stop the use of the scan; no patient data.
     """
@@ -183,6 +190,7 @@ class Scan:
     acquisition: Acquisition
     sources: tuple[Source, ...]
     places: tuple[tuple[int, int], ...]
+    regions: tuple[tuple[int, int, int, int], ...] = ()
     warnings: tuple[str, ...] = ()
 
 

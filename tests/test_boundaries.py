@@ -37,9 +37,9 @@ NETWORK = {"socket", "ssl", "http", "urllib", "ftplib", "smtplib", "socketserver
 MEMORY_OF_PROGRAMS = {"pickle", "marshal", "shelve", "dill", "joblib"}
 OWNERS = {
     "onnxruntime": {"edge/engines/onnxruntime.py"},
-    "nibabel": {"edge/read/nifti.py"},
+    "nibabel": {"edge/read/nifti.py", "edge/write/nifti.py"},
     "openvino": {"edge/engines/openvino.py"},
-    "onnx": {"edge/testing.py"},
+    "onnx": {"edge/testing.py", "edge/detect/planted.py"},
     "typer": {"edge/cli/app.py", "edge/cli/infer.py", "edge/cli/pack.py", "edge/cli/console.py"},
 }
 

@@ -39,7 +39,7 @@ BRAIN_PACK = pack("brain", modality=("MR",), stack="volume")
 def test_the_one_pack_that_fits_is_chosen() -> None:
     choice = choose(study(series("a")), [HAND_PACK, CHEST_PACK, BRAIN_PACK], {}, named=False)
     assert choice.pack is CHEST_PACK
-    assert [item.paths for item in choice.fitting] == [("a",)]
+    assert [(name, item.paths) for of in choice.fitting for name, item in of.items()] == [("image", ("a",))]
     assert choice.refused == ()
     assert choice.passed_over == ()
 
@@ -83,7 +83,7 @@ def test_a_named_pack_gives_its_own_reasons() -> None:
 def test_series_that_the_pack_is_not_made_for_are_passed_over_with_the_reason() -> None:
     for named in (True, False):
         choice = choose(study(series("a"), series("b", body_part="HAND")), [CHEST_PACK], {}, named=named)
-        assert [item.paths for item in choice.fitting] == [("a",)]
+        assert [item["image"].paths for item in choice.fitting] == [("a",)]
         assert [(out.paths, out.reason.code) for out in choice.passed_over] == [(("b",), "C704")]
         assert "'HAND'" in choice.passed_over[0].detail
 

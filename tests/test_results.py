@@ -219,7 +219,7 @@ def test_a_request_hashes_every_file_and_leaves_to_the_reader_what_cannot_be_rea
         series=(replace(SERIES, paths=(str(tmp_path / "a"),)),),
         left_out=(out(str(tmp_path / "gone"), DAMAGED), out(str(tmp_path), DAMAGED)),
     )
-    asked = Asked.of(study, pack_of(), None, "auto", {})
+    asked = Asked.of(study, pack_of(), None, "auto", {}, {})
     assert asked.sources[str(tmp_path / "a")] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert asked.sources[str(tmp_path / "gone")] == ""
     assert asked.sources[str(tmp_path)] == ""

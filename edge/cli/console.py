@@ -15,7 +15,18 @@ from edge.findings import State
 from edge.results import Tally
 from edge.scan import LeftOut
 from edge.write import REPORT
-from edge.write.report import DISCLAIMER, LeftOutReport, ResultReport, StudyReport, to_json, vouched
+from edge.write.report import (
+    DISCLAIMER,
+    NOTHING_LOOKED_FOR,
+    DetectionReport,
+    LeftOutReport,
+    ResultReport,
+    StudyReport,
+    looked_for,
+    to_json,
+    vouched,
+)
+from edge.write.words import box_words, region_words, registration_words, translation_words
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
 WORDS: dict[State, str] = {
     "finding": "FINDING",
     "no-finding": "no finding",
+    "done": "DONE",
     "not-analysed": "NOT ANALYSED",
     "failed": "FAILED",
 }
@@ -152,10 +164,25 @@ def _said(result: ResultReport) -> list[str]:
             + (f", {item.urgency}" if item.urgency else "")
             for item in found.labels
         ]
+    if found.kind == "registration":
+        return [*registration_words(found), NOTHING_LOOKED_FOR]
+    if found.kind == "translation":
+        return [*translation_words(found), NOTHING_LOOKED_FOR]
+    if found.kind == "detection":
+        return _boxes(found, result)
     return [
-        f"{region.title}: {region.pixels} pixels" + (f", {region.area_mm2:.0f} mm2" if region.area_mm2 else "")
+        region_words(region, result.scan.grid)
+        if region.slices is not None
+        else f"{region.title}: {region.pixels} pixels" + (f", {region.area_mm2:.0f} mm2" if region.area_mm2 else "")
         for region in found.regions
     ]
+
+
+def _boxes(found: DetectionReport, result: ResultReport) -> list[str]:
+    """A phrase for each box, the surest first; where there is none, what was looked for."""
+    if not found.boxes:
+        return [f"no box; looked for {', '.join(looked_for(found))}"]
+    return [box_words(box, result.scan.grid) + (f", {box.urgency}" if box.urgency else "") for box in found.boxes]
 
 
 def _brief(result: ResultReport) -> str:

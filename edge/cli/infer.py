@@ -14,7 +14,10 @@ OUT = Path("edgerun-results")
 
 def infer(
     context: typer.Context,
-    paths: list[Path] = typer.Argument(..., metavar="PATH", help="Scans: files, or folders of any depth."),
+    paths: Optional[list[Path]] = typer.Argument(None, metavar="PATH", help="Scans: files, or folders of any depth."),
+    scan: Optional[list[str]] = typer.Option(
+        None, metavar="ROLE=PATH", help="A scan of the one patient for a pack that needs several, such as t1=a.nii.gz."
+    ),
     pack: Optional[str] = typer.Option(None, help="Model pack: an installed one's name, or a folder or .edgepack."),
     out: Path = typer.Option(OUT, help="Each study gets a folder in it."),
     json: bool = typer.Option(False, "--json", help="Print each report on stdout, one JSON document a line."),
@@ -28,17 +31,21 @@ def infer(
     from edge.check import confirm as check_confirmation
     from edge.cli.console import Console
     from edge.pipeline import Request, run
+    from edge.roles import absolute
     from edge.scan import Acquisition
 
-    confirmed = _confirmed(confirm or [])
+    confirmed, named = _confirmed(confirm or []), _scans(scan or [])
+    if not paths and not named:
+        raise UsageError("Looking for scans: found no path; give files or folders, or --scan ROLE=PATH.")
     check_confirmation(Acquisition(), confirmed)
     request = Request(
-        paths=tuple(paths),
+        paths=(*(paths or ()), *(path for _, path in named)),
         out=out,
         pack=pack,
         engine=engine,
         precision=precision,
         confirmed=confirmed,
+        roles=absolute(named),
     )
     with Console(json=json, out=out) as console:
         for report in run(request, console, context.obj):
@@ -54,3 +61,13 @@ def _confirmed(pairs: list[str]) -> dict[str, str]:
             raise UsageError(f"Reading --confirm {pair!r}: expected NAME=VALUE, such as body-part=CHEST.")
         confirmed[name] = value
     return confirmed
+
+
+def _scans(pairs: list[str]) -> list[tuple[str, Path]]:
+    named = []
+    for pair in pairs:
+        role, equals, path = pair.partition("=")
+        if not equals or not role or not path:
+            raise UsageError(f"Reading --scan {pair!r}: expected ROLE=PATH, such as t1=head.nii.gz.")
+        named.append((role, Path(path)))
+    return named

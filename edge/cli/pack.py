@@ -30,13 +30,20 @@ def list_packs(json: bool = JSON) -> None:
 
 
 @app.command("show")
-def show(pack: str = PACK, json: bool = JSON) -> None:
+def show(
+    pack: str = PACK,
+    card: bool = typer.Option(False, "--card", help="Print the model card (Markdown) instead."),
+    json: bool = JSON,
+) -> None:
     """Print what a pack is for, what it says, and how well it was measured."""
     from edge.pack.describe import describe
     from edge.pack.store import find_pack
     from edge.typed import dump
 
     found = find_pack(pack)
+    if card:
+        print(found.read_card(), end="")
+        return
     document = {"path": found.path, "sha256": found.sha256, "manifest": dump(found.manifest)}
     _print(document, describe(found), json=json)
 

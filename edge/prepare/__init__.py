@@ -5,7 +5,7 @@ The same code serves inference, golden cases and calibration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 
 from edge.errors import PackError, ReadError
 from edge.geometry import Grid
-from edge.pack.manifest import Input, Manifest
+from edge.pack.manifest import Input, Manifest, RegistrationTask, SegmentationTask, tensor_shapes
 from edge.prepare.image import Image
-from edge.reasons import BAD_MANIFEST, MODEL_MISMATCH, NOT_NUMBERS, UNSUPPORTED_INPUT
+from edge.prepare.memory import budget_bytes, plan_windows
+from edge.prepare.together import brought_to, is_same
+from edge.reasons import BAD_MANIFEST, MODEL_MISMATCH, NO_COMMON_PLACE, NOT_NUMBERS, UNSUPPORTED_INPUT
 from edge.scan import Scan
 from edge.table import Entry, lookup
 from edge.typed import TypedError, bind
+from edge.volume.plan import MemoryPlan
+from edge.volume.tiles import Flips, Start, Tiles
 
 Step = Callable[[Image], Image]
 
@@ -31,6 +35,12 @@ STEPS: Mapping[str, Entry] = {
     "center_crop_or_pad": Entry("edge.prepare.place:center_crop_or_pad"),
     "resize": Entry("edge.prepare.place:resize"),
     "letterbox": Entry("edge.prepare.place:letterbox"),
+    "resample": Entry("edge.prepare.volume:resample_spacing"),
+    "resize_volume": Entry("edge.prepare.volume:resize_volume"),
+    "pad_or_crop_volume": Entry("edge.prepare.volume:pad_or_crop_volume"),
+    "fundus_field": Entry("edge.prepare.field:fundus_field"),
+    "ultrasound_sector": Entry("edge.prepare.field:ultrasound_sector"),
+    "require_unit": Entry("edge.prepare.unit:require_unit"),
     "monochrome2": Entry("edge.prepare.values:monochrome2"),
     "voi_window": Entry("edge.prepare.values:voi_window"),
     "window": Entry("edge.prepare.values:window"),
@@ -38,9 +48,33 @@ STEPS: Mapping[str, Entry] = {
     "percentile_clip": Entry("edge.prepare.values:percentile_clip"),
     "min_max": Entry("edge.prepare.values:min_max"),
     "z_score": Entry("edge.prepare.values:z_score"),
+    "foreground_z_score": Entry("edge.prepare.foreground:foreground_z_score"),
+    "foreground_percentile": Entry("edge.prepare.foreground:foreground_percentile"),
     "channels": Entry("edge.prepare.values:channels"),
     "normalise": Entry("edge.prepare.values:normalise"),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which piece of a volume the model is fed.
+
+    Parameters
+    ----------
+    start : tuple of int
+        First index (z, y, x) on the prepared grid; below 0 where it begins with padding.
+    flips : tuple of bool
+        Along which of (z, y, x) it is mirrored.
+    tiles : Tiles
+        All windows of the volume, in the order in which they come.
+    memory : MemoryPlan
+        How their answers are to be kept.
+    """
+
+    start: Start
+    flips: Flips
+    tiles: Tiles
+    memory: MemoryPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,11 +86,15 @@ class Feed:
     tensors : mapping
         By name of the graph's input: float32, with batch 1 in front.
     grid : Grid
-        Where the first input's picture, as fed, lies in its scan's space.
+        Where the first input's picture or volume, as prepared, lies in its scan's space: the whole of it, whatever
+        part of it is fed.
+    window : Window, optional
+        Where a part of it is fed.
     """
 
     tensors: Mapping[str, NDArray[np.float32]]
     grid: Grid
+    window: Window | None = None
 
 
 def bind_steps(item: Input, path: str) -> tuple[Step, ...]:
@@ -86,7 +124,10 @@ def bind_steps(item: Input, path: str) -> tuple[Step, ...]:
 
 
 def prepare(scans: Mapping[str, Scan], manifest: Manifest) -> Iterator[Feed]:
-    """Yield what the model is fed, one `Feed` after the other; a 2-D model is fed once.
+    """Yield what the model is fed, one `Feed` after the other; a model that sees the whole scan is fed once.
+
+    Several scans are brought to the grid of the first input's scan before any step, by what their headers say of
+    their place in the patient. Inputs that name the same tensor are its channels.
 
     Parameters
     ----------
@@ -97,32 +138,98 @@ def prepare(scans: Mapping[str, Scan], manifest: Manifest) -> Iterator[Feed]:
     ------
     PackError
         ``P401`` a step's options are wrong; ``P407`` the steps do not end in the shape that the manifest declares;
-        ``P409`` the pack is for volumes or for several scans at once.
+        ``P409`` the pack asks for what cannot be prepared.
     ReadError
-        ``C717``: values that are no numbers (NaN) would reach the model.
+        ``C717``: values that are no numbers (NaN) would reach the model; ``C722``: scans that have no place in common;
+        ``R303``: a volume that does not fit in memory, window by window.
     """
-    if len(manifest.inputs) != 1 or len(manifest.inputs[0].shape) != 3:
-        what = f"{len(manifest.inputs)} inputs, axes {manifest.inputs[0].axes}"
-        raise PackError(
-            f"Preparing scans for {manifest.name}: found {what}, expected one 2-D input.", UNSUPPORTED_INPUT
-        )
+    whole, grid = _whole(scans, manifest)
+    task = manifest.task
+    if not isinstance(task, SegmentationTask) or (windows := task.windows) is None:
+        _check_shapes(whole, manifest)
+        yield Feed(tensors=whole, grid=grid)
+        return
     item = manifest.inputs[0]
-    image = Image.of(scans[item.name])
-    for step in bind_steps(item, "$.inputs[0]"):
-        image = step(image)
-    yield Feed(tensors={item.tensor: _tensor(image, item)}, grid=image.grid)
+    if len(whole) != 1 or item.axes != "NCDHW":
+        what = f"{len(whole)} tensors, axes {item.axes}"
+        raise PackError(f"Preparing windows for {manifest.name}: found {what}, expected one, NCDHW.", UNSUPPORTED_INPUT)
+    volume = whole[item.tensor]
+    _check_channels(volume, manifest)
+    mirrored = tuple("zyx".index(axis) for axis in windows.mirror)
+    tiles = Tiles.of(grid.shape, item.shape[1:], windows.overlap, mirrored)
+    held = sum(scan.voxels.nbytes for scan in scans.values())
+    source, channels = scans[item.name].grid.shape, volume.shape[1]
+    memory = plan_windows(tiles, source, task, channels=channels, held_bytes=held, budget=budget_bytes())
+    for start, flips, part in tiles.cut(volume, fill=windows.fill):
+        window = Window(start=start, flips=flips, tiles=tiles, memory=memory)
+        yield Feed(tensors={item.tensor: part}, grid=grid, window=window)
+
+
+def _whole(scans: Mapping[str, Scan], manifest: Manifest) -> tuple[dict[str, NDArray[np.float32]], Grid]:
+    """Each tensor of everything that was prepared, and where the first input's lies."""
+    first = scans[manifest.inputs[0].name]
+    registered = isinstance(manifest.task, RegistrationTask)
+    if registered and any(scan.grid.space != "patient" for scan in scans.values()):
+        found = ", ".join(sorted({scan.grid.space for scan in scans.values()}))
+        detail = f"Registering: found scans in {found} space, expected places in the patient."
+        raise ReadError(detail, NO_COMMON_PLACE)
+    tensors: dict[str, list[NDArray[np.float32]]] = {}
+    grids: list[Grid] = []
+    for index, item in enumerate(manifest.inputs):
+        image = Image.of(brought_to(scans[item.name], first, any_frame=registered))
+        for step in bind_steps(item, f"$.inputs[{index}]"):
+            image = step(image)
+        tensors.setdefault(item.tensor, []).append(_tensor(image, item))
+        grids.append(image.grid)
+    _check_together(grids, manifest)
+    axis = {item.tensor: item.axes.index("C") for item in manifest.inputs}
+    whole = {
+        name: np.concatenate(parts, axis=axis[name]) if len(parts) > 1 else parts[0] for name, parts in tensors.items()
+    }
+    return whole, grids[0]
+
+
+def _check_together(grids: Sequence[Grid], manifest: Manifest) -> None:
+    """Refuse inputs whose steps led them to different places."""
+    for item, grid in zip(manifest.inputs, grids, strict=True):
+        if not is_same(grid, grids[0]):
+            raise PackError(
+                f"Preparing the scan {item.name!r}: its steps end on a grid of {grid.shape}, those of "
+                f"{manifest.inputs[0].name!r} on another of {grids[0].shape}; expected one grid for all inputs.",
+                MODEL_MISMATCH,
+            )
+
+
+def _check_shapes(whole: Mapping[str, NDArray[np.float32]], manifest: Manifest) -> None:
+    for tensor, shape in tensor_shapes(manifest.inputs).items():
+        if whole[tensor].shape != (1, *shape):
+            names = ", ".join(repr(item.name) for item in manifest.inputs if item.tensor == tensor)
+            found = f"the steps end in shape {whole[tensor].shape}, the manifest declares {(1, *shape)}"
+            raise PackError(f"Preparing the scan {names}: {found}.", MODEL_MISMATCH)
+
+
+def _check_channels(volume: NDArray[np.float32], manifest: Manifest) -> None:
+    wanted = sum(item.shape[0] for item in manifest.inputs)
+    if volume.shape[1] != wanted:
+        raise PackError(
+            f"Preparing windows for {manifest.name}: found {volume.shape[1]} channels, expected {wanted}.",
+            MODEL_MISMATCH,
+        )
 
 
 def _tensor(image: Image, item: Input) -> NDArray[np.float32]:
     """The picture as the graph wants it: batch, then the manifest's axes."""
     voxels: NDArray[Any] = image.voxels if image.voxels.ndim == 4 else image.voxels[..., np.newaxis]
-    found = voxels if item.axes == "NHWC" else voxels.transpose(0, 3, 1, 2)
-    wanted = (1, *item.shape)
-    if found.shape != wanted:
+    volume = len(item.axes) == 5
+    if not volume and voxels.shape[0] != 1:
         raise PackError(
-            f"Preparing the scan {item.name!r}: the steps end in shape {found.shape}, the manifest declares {wanted}.",
+            f"Preparing the scan {item.name!r}: the steps end in {voxels.shape[0]} slices, the manifest declares a "
+            "picture. Add the step select_frame.",
             MODEL_MISMATCH,
         )
+    found = voxels[np.newaxis] if volume else voxels
+    if item.axes.endswith("HW"):
+        found = np.moveaxis(found, -1, 1)
     with np.errstate(over="ignore"):
         tensor = np.ascontiguousarray(found, dtype=np.float32)
     finite = np.isfinite(tensor)

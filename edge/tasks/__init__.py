@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ Task = Callable[[Iterable[tuple[Feed, Outputs]], Mapping[str, Scan], Manifest, M
 TASKS: Mapping[str, Entry] = {
     "classification": Entry("edge.tasks.classification:classify"),
     "segmentation": Entry("edge.tasks.segmentation:segment"),
+    "detection": Entry("edge.tasks.detection:detect"),
+    "registration": Entry("edge.tasks.registration:register"),
+    "translation": Entry("edge.tasks.translation:translate"),
 }
 
 
@@ -96,3 +99,25 @@ def activate(values: NDArray[np.float32], activation: str, name: str, axis: int)
         found = f"{exact.min():.3g} to {exact.max():.3g}"
         raise EngineError(f"Reading the output {name!r}: found {found}, expected scores from 0 to 1.", BAD_OUTPUT)
     return np.clip(exact, 0.0, 1.0)
+
+
+def shares(values: NDArray[np.float32], activation: Literal["sigmoid", "softmax"], axis: int) -> NDArray[np.float32]:
+    """Return a copy of logits as scores from 0 to 1, in float32: a volume of them is large.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shares(np.array([0.0, 100.0, -100.0], np.float32), "sigmoid", 0).tolist()
+    [0.5, 1.0, 0.0]
+    """
+    scores: NDArray[np.float32] = values.copy()
+    if activation == "sigmoid":
+        scores *= 0.5
+        np.tanh(scores, out=scores)
+        scores += 1.0
+        scores *= 0.5
+        return scores
+    scores -= scores.max(axis=axis, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=axis, keepdims=True)
+    return scores

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from edge.errors import EngineError
 from edge.findings import Classification, InfluenceMap, LabelScore
-from edge.geometry import Grid
 from edge.pack.manifest import ClassificationTask, Label, Manifest, Model
 from edge.prepare import Feed
 from edge.reasons import BAD_OUTPUT
@@ -50,7 +49,7 @@ def classify(
     return Classification(
         labels=labels,
         grade=None if grade is None else labels[grade].name,
-        maps=_maps(task, outputs, feed.grid, count, first=1 if graded else 0),
+        maps=_maps(task, outputs, feed, count, first=1 if graded else 0),
         grid=feed.grid,
     )
 
@@ -111,14 +110,16 @@ def _within_grade(item: LabelScore, index: int, grade: int) -> LabelScore:
 
 
 def _maps(
-    task: ClassificationTask, outputs: Outputs, grid: Grid, count: int, *, first: int
+    task: ClassificationTask, outputs: Outputs, feed: Feed, count: int, *, first: int
 ) -> tuple[InfluenceMap, ...]:
     """The class activation map of each label; a map without any contrast explains nothing and is left out."""
     if task.map_output is None:
         return ()
-    values = finite_output(outputs, task.map_output, (1, count, None, None))[0]
+    axes = next(iter(feed.tensors.values())).ndim - 2
+    values = finite_output(outputs, task.map_output, (1, count, *(None,) * axes))[0]
+    stacked = values if axes == 3 else values[:, np.newaxis]
     return tuple(
-        InfluenceMap(label=label.name, values=part[np.newaxis], grid=grid.resized((1, *part.shape)))
-        for label, part in zip(task.labels[first:], values, strict=True)
+        InfluenceMap(label=label.name, values=part, grid=feed.grid.resized(part.shape))
+        for label, part in zip(task.labels[first:], stacked, strict=True)
         if float(np.ptp(part)) > 0.0
     )

@@ -1,73 +1,136 @@
-"""Segmentation of a picture: masks on the source's own pixels, areas where the spacing is known."""
+"""Segmentation: labels on the source's own pixels or voxels; areas and volumes where the spacing is known."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EngineError
 from edge.findings import Region, Segmentation
-from edge.geometry import Grid, resample, slice_seen
+from edge.geometry import Grid, slice_seen
 from edge.pack.manifest import Label, Manifest, Model, SegmentationTask
-from edge.prepare import Feed
+from edge.prepare import Feed, Window
 from edge.reasons import BAD_OUTPUT
 from edge.scan import Scan
-from edge.tasks import Outputs, activate, finite_output
+from edge.tasks import Outputs, finite_output, shares
+from edge.volume.blend import Blocks, Scores, Slab, blend
+from edge.volume.measure import measure
+from edge.volume.source import Codes, Decision, labels_on_source
+from edge.volume.tiles import Flips, Start
 
-Mask = NDArray[np.bool_]
+Results = Iterable[tuple[Feed, Outputs]]
+
+UNSET = 0.5
+"""Threshold of a label that is no finding."""
 
 
-def segment(
-    results: Iterable[tuple[Feed, Outputs]], scans: Mapping[str, Scan], manifest: Manifest, model: Model
-) -> Segmentation:
-    """Return every label's mask on the pixels of the source slice. See `edge.tasks.conclude`.
+def segment(results: Results, scans: Mapping[str, Scan], manifest: Manifest, model: Model) -> Segmentation:
+    """Return every label on the source: the first input's scan. See `edge.tasks.conclude`.
 
-    Scores are brought to the source linearly and decided there, so that outlines follow the source's pixels and
-    not the model's coarser ones. What the model did not see (cropped away) is no label.
+    Scores are brought to the source linearly and decided there, so that outlines follow the source's voxels and
+    not the model's coarser ones. What the model did not see (cropped away) is no label. Of a volume seen in windows,
+    scores are blended and decided slab by slab: a volume of scores never lies in memory whole.
     """
     task = manifest.task
     if not isinstance(task, SegmentationTask):
         raise TypeError(f"segmenting with a task of kind {task.kind}")
+    running = iter(results)
+    first = next(running, None)
+    if first is None:
+        raise EngineError("Segmenting: the model ran 0 times, expected once at least.", BAD_OUTPUT)
+    feed, scan = first[0], scans[manifest.inputs[0].name]
+    flat = next(iter(feed.tensors.values())).ndim == 4
+    source = slice_seen(scan.grid, feed.grid) if flat else scan.grid
+    decision = _decision(task, model)
+    every = itertools.chain([first], running)
+    if feed.window is None:
+        codes = _at_once(every, task, decision, source)
+    else:
+        codes = _in_windows(every, task, decision, source, feed)
+    return _found(codes, source, task, model, volume=not flat and scan.stack == "volume")
+
+
+def _decision(task: SegmentationTask, model: Model) -> Decision:
+    if task.activation == "softmax":
+        return Decision(classes=len(task.labels) + 1)
+    return Decision(classes=len(task.labels), limits=tuple(_threshold(label, model) for label in task.labels))
+
+
+def _threshold(label: Label, model: Model) -> float:
+    return model.thresholds[label.name].value if label.name in model.thresholds else UNSET
+
+
+def _scores(outputs: Outputs, task: SegmentationTask, shape: tuple[int | None, ...]) -> NDArray[np.float32]:
+    """Scores from 0 to 1, shape (class, spatial ...)."""
+    raw = finite_output(outputs, task.output, (1, *shape))
+    return shares(raw[0], task.activation, axis=0)
+
+
+def _at_once(results: Results, task: SegmentationTask, decision: Decision, source: Grid) -> Codes:
+    """Labels from the one answer of a model that sees everything, in whatever resolution it answers."""
     found = list(results)
     if len(found) != 1:
         raise EngineError(f"Segmenting: the model ran {len(found)} times, expected once.", BAD_OUTPUT)
     feed, outputs = found[0]
-    count = len(task.labels) + (1 if task.activation == "softmax" else 0)
-    raw = finite_output(outputs, task.output, (1, count, None, None))
-    scores = activate(raw, task.activation, task.output, axis=1)[0]
-    source = slice_seen(next(iter(scans.values())).grid, feed.grid)
-    on_source = _bring_back(scores, feed.grid, source)
-    masks = _decide(on_source, task, model)
-    regions = tuple(
-        _region(label, mask, source, model, task.least_pixels) for label, mask in zip(task.labels, masks, strict=True)
+    flat = next(iter(feed.tensors.values())).ndim == 4
+    scores = _scores(outputs, task, (decision.classes, *(None,) * (2 if flat else 3)))
+    stacked = scores[:, np.newaxis] if flat else scores
+    slab = Slab(z=0, scores=np.ascontiguousarray(stacked))
+    return labels_on_source([slab], feed.grid.resized(stacked.shape[1:]), source, decision)
+
+
+def _in_windows(results: Results, task: SegmentationTask, decision: Decision, source: Grid, first: Feed) -> Codes:
+    """Labels from overlapping answers, within the memory that was planned; what lies on the disk is gone afterwards."""
+    window = _window(first)
+    memory = window.memory
+    with tempfile.TemporaryDirectory(prefix="edgerun-", dir=_on_disk(), ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        blocks = None if memory.block_classes is None else Blocks(classes=memory.block_classes, folder=folder)
+        scored = _scored(results, task, decision.classes)
+        slabs = blend(scored, window.tiles, decision.classes, blocks=blocks)
+        labels = folder if memory.labels_on_disk else None
+        return labels_on_source(slabs, first.grid, source, decision, folder=labels)
+
+
+def _on_disk() -> Path:
+    """Where temporary files go: TMPDIR, else /var/tmp, as /tmp lies in memory on many systems."""
+    lasting = Path("/var/tmp")  # noqa: S108 - a folder of its own is made in it
+    return lasting if "TMPDIR" not in os.environ and lasting.is_dir() else Path(tempfile.gettempdir())
+
+
+def _scored(results: Results, task: SegmentationTask, classes: int) -> Iterator[tuple[Start, Flips, Scores]]:
+    """The scores of each window, as they come."""
+    for feed, outputs in results:
+        window = _window(feed)
+        yield window.start, window.flips, _scores(outputs, task, (classes, *window.tiles.patch))
+
+
+def _window(feed: Feed) -> Window:
+    if feed.window is None:
+        raise EngineError("Segmenting: the model was fed a window and then a whole scan.", BAD_OUTPUT)
+    return feed.window
+
+
+def _found(codes: Codes, source: Grid, task: SegmentationTask, model: Model, *, volume: bool) -> Segmentation:
+    found = Segmentation(regions=(), codes=codes, exclusive=task.activation == "softmax", grid=source)
+    regions = (
+        _region(label, np.asarray(found.mask(index)), source, model, task.least_pixels)
+        for index, label in enumerate(task.labels)
     )
-    return Segmentation(regions=regions, masks=masks, grid=source)
+    # Frames tell no thickness, whatever the distance between them on their grid.
+    return replace(found, regions=tuple(item if volume else replace(item, volume_ml=None) for item in regions))
 
 
-def _bring_back(scores: NDArray[np.float64], fed: Grid, source: Grid) -> NDArray[np.float32]:
-    """Scores on the source, shape (channel, 1, y, x); NaN where the model saw nothing."""
-    stacked = scores.transpose(1, 2, 0)[np.newaxis].astype(np.float32)
-    grid = fed.resized(stacked.shape[:3])
-    return np.moveaxis(resample(stacked, grid, source, fill=np.nan), -1, 0)
-
-
-def _decide(scores: NDArray[np.float32], task: SegmentationTask, model: Model) -> Mask:
-    seen = np.isfinite(scores).all(axis=0)
-    if task.activation == "softmax":
-        winner = np.argmax(np.where(seen, scores, -1.0), axis=0)
-        return np.stack([seen & (winner == index + 1) for index in range(len(task.labels))])
-    limits = [_threshold(label, model) for label in task.labels]
-    return np.stack([seen & (part >= limit) for part, limit in zip(scores, limits, strict=True)])
-
-
-def _threshold(label: Label, model: Model) -> float:
-    return model.thresholds[label.name].value if label.name in model.thresholds else 0.5
-
-
-def _region(label: Label, mask: Mask, grid: Grid, model: Model, least_pixels: int) -> Region:
-    pixels = int(mask.sum())
+def _region(label: Label, mask: NDArray[np.bool_], grid: Grid, model: Model, least_pixels: int) -> Region:
+    measured = measure(mask, grid)
+    pixels, box, volume = measured.voxels, measured.box, grid.shape[0] > 1
     positive = pixels >= least_pixels
     area = grid.pixel_area_mm2
     threshold = model.thresholds.get(label.name)
@@ -81,14 +144,12 @@ def _region(label: Label, mask: Mask, grid: Grid, model: Model, least_pixels: in
         urgency=label.urgency if positive and label.finding else None,
         pixels=pixels,
         share=pixels / mask.size,
-        area_mm2=None if area is None else pixels * area,
-        box=_box(mask),
+        area_mm2=None if area is None or volume else pixels * area,
+        box=None if box is None else (box[1], box[2], box[4], box[5]),
+        slices=None if box is None or not volume else (box[0], box[3]),
+        volume_ml=measured.volume_ml,
+        diameter_mm=measured.diameter_mm if volume else None,
+        diameter_slice=measured.diameter_slice if volume else None,
+        components=measured.components if volume else None,
+        largest_share=measured.largest_share if volume else None,
     )
-
-
-def _box(mask: Mask) -> tuple[int, int, int, int] | None:
-    """First row, first column, last row, last column."""
-    _, rows, columns = np.nonzero(mask)
-    if rows.size == 0:
-        return None
-    return int(rows.min()), int(columns.min()), int(rows.max()), int(columns.max())

@@ -18,14 +18,20 @@ from edge.write.files import make_folder, mapped, write_whole
 from edge.write.report import FileReport, ResultReport, StudyReport, content_sha256, sealed, to_json
 
 REPORT = "report.json"
-OURS = re.compile(r"(\d+-)?(overlay|mask-.+)\.png")
-"""Names of the pictures that the writers make."""
+OURS = re.compile(
+    r"(\d+-)?"
+    r"(overlay\.png|mask-.+\.(png|nii\.gz)|labels\.(nii\.gz|json)|instances\.png"
+    r"|(warped|displacement)\.nii\.gz|synthetic\.(png|nii\.gz))"
+)
+"""Names of the files that the writers make."""
 
 Writer = Callable[[ResultReport, Scan | None, Findings | None], Mapping[str, bytes]]
 
 WRITERS: Mapping[str, Entry] = {
     "overlay": Entry("edge.write.overlay:overlay"),
     "masks": Entry("edge.write.masks:masks"),
+    "registration": Entry("edge.write.registered:registered"),
+    "synthetic": Entry("edge.write.synthetic:synthetic"),
 }
 
 
@@ -73,7 +79,7 @@ def write_pictures(folder: Path, outcomes: Sequence[Outcome]) -> tuple[ResultRep
 
 
 def _remove_others(folder: Path, names: Collection[str]) -> None:
-    """Remove pictures of an earlier result, which the new report does not tell of."""
+    """Remove files of an earlier result, which the new report does not tell of."""
     with mapped(folder):
         for path in folder.iterdir():
             if OURS.fullmatch(path.name) and path.name not in names:

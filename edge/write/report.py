@@ -10,19 +10,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from edge.detect.place import Edges, Point, Sizes
 from edge.engines import EngineFacts
-from edge.findings import LabelScore, Notice, Region, State
+from edge.findings import LabelScore, LookedFor, Notice, Region, State
 from edge.geometry import Grid
-from edge.pack.manifest import Licence
+from edge.pack.manifest import Code, Licence, Urgency
 from edge.reasons import Reason
 from edge.scan import Acquisition, LeftOut, Source, Stack
 from edge.typed import dump
 
 DISCLAIMER = "Not for diagnosis. A clinician must read the picture; the model can be wrong in both directions."
 UNCALIBRATED = "Scores are uncalibrated: they rank pictures, they are no probabilities."
+SYNTHETIC = "SYNTHETIC"
+NOTHING_LOOKED_FOR = "Nothing was looked for: this is not 'no finding'."
+TOWARDS = "From each voxel's place to the place in the moving scan that belongs to it, along x, y and z of LPS."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +80,74 @@ class ClassificationReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentationReport:
-    """The regions of the picture; see `edge.findings.Segmentation`. The masks are files beside the report."""
+    """The regions of the picture or volume; see `edge.findings.Segmentation`. The masks are files beside the report.
+
+    ``exclusive`` tells whether each voxel has one label at most.
+    """
 
     kind: Literal["segmentation"] = "segmentation"
     regions: tuple[Region, ...]
+    exclusive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxReport:
+    """One box; see `edge.findings.Detection` and `edge.detect.place.PlacedBox`.
+
+    ``edges`` are z0, y0, x0, z1, y1, x1 on the source: voxel i covers i to i + 1. ``size_mm`` is along z, y and x of
+    the source, ``centre_mm`` x, y and z in LPS; null where unknown. ``mask_pixels`` counts the pixels of its outline.
+    """
+
+    name: str
+    title: str
+    code: Code | None
+    score: float
+    threshold: float | None
+    positive: bool
+    finding: bool
+    urgency: Urgency | None
+    edges: Edges
+    size_mm: Sizes
+    centre_mm: Point | None
+    enclosing: bool
+    clipped: bool
+    mask_pixels: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionReport:
+    """Everything that was found, the highest score first, and everything that was looked for."""
+
+    kind: Literal["detection"] = "detection"
+    boxes: tuple[BoxReport, ...]
+    labels: tuple[LookedFor, ...]
+    score_meaning: str = UNCALIBRATED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationReport:
+    """How far the moving scan was moved; see `edge.findings.Registration`. The field is a file beside the report."""
+
+    kind: Literal["registration"] = "registration"
+    mean_mm: float
+    largest_mm: float
+    folded_share: float
+    unit: Literal["mm"] = "mm"
+    displacement: str = TOWARDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslationReport:
+    """What image was made; see `edge.findings.Translation`. No scanner took it."""
+
+    kind: Literal["translation"] = "translation"
+    origin: Literal["SYNTHETIC"] = "SYNTHETIC"
+    makes: str
+    unit: str
+    range: tuple[float, float]
+
+
+FindingsReport = ClassificationReport | SegmentationReport | DetectionReport | RegistrationReport | TranslationReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +161,12 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultReport:
-    """What came of one scan: one of finding, no-finding, not-analysed and failed, never anything in between.
+    """What came of one scan: one of finding, no-finding, done, not-analysed and failed, never anything in between.
 
     ``refusals`` is filled exactly where the state is not-analysed, ``failure`` where it is failed, ``findings`` and
-    ``engine`` where it is one of the other two; ``pack`` wherever one was chosen. ``confirmed`` holds what was taken
-    from a person's word because the files do not tell.
+    ``engine`` where it is one of the others; ``pack`` wherever one was chosen. ``done`` says that something was made
+    of the scans and that nothing was looked for. ``confirmed`` holds what was taken
+    from a person's word because the files do not tell; ``others``, by name of input, the scans beside ``scan``.
     """
 
     state: State
@@ -105,12 +174,13 @@ class ResultReport:
     scan: ScanReport
     pack: PackReport | None = None
     engine: EngineFacts | None = None
-    findings: ClassificationReport | SegmentationReport | None = None
+    findings: FindingsReport | None = None
     refusals: tuple[ReasonReport, ...] = ()
     failure: ReasonReport | None = None
     warnings: tuple[ReasonReport, ...] = ()
     notes: tuple[str, ...] = ()
     confirmed: Mapping[str, str]
+    others: Mapping[str, ScanReport] = field(default_factory=dict)
     files: tuple[FileReport, ...] = ()
 
     @property
@@ -172,6 +242,31 @@ class StudyReport:
     request_sha256: str
     content_sha256: str
     run: Run
+
+
+def said_in(found: FindingsReport) -> tuple[LabelScore | Region | BoxReport, ...]:
+    """Return everything that was said of a label, in order."""
+    if found.kind == "classification":
+        return found.labels
+    if found.kind == "segmentation":
+        return found.regions
+    return found.boxes if found.kind == "detection" else ()
+
+
+def looked_for(found: FindingsReport) -> tuple[str, ...]:
+    """Return the titles of the findings that could have been found."""
+    labels = found.labels if found.kind == "detection" else said_in(found)
+    return tuple(item.title for item in labels if item.finding)
+
+
+def found_in(found: FindingsReport) -> tuple[tuple[str, Urgency | None], ...]:
+    """Return what was found: titles, counted where there are several, and the urgency of each, in the order of labels.
+
+    Boxes come with the surest first, so a label stands where its surest box does.
+    """
+    found_there = [(item.title, item.urgency) for item in said_in(found) if item.positive and item.finding]
+    counts = {each: found_there.count(each) for each in found_there}
+    return tuple((f"{count} x {title}" if count > 1 else title, urgency) for (title, urgency), count in counts.items())
 
 
 def sealed(report: StudyReport) -> StudyReport:

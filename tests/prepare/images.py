@@ -26,6 +26,12 @@ OPTIONS: Mapping[str, Mapping[str, object]] = {
     "center_crop_or_pad": {"height": 14, "width": 9, "fill": -3.0},
     "resize": {"height": 8, "width": 21, "interpolation": "linear"},
     "letterbox": {"height": 24, "width": 24, "interpolation": "linear"},
+    "resample": {"spacing_mm": [1.5, 0.5, 0.3]},
+    "resize_volume": {"shape": [3, 8, 21]},
+    "pad_or_crop_volume": {"shape": [4, 14, 9], "fill": -3.0},
+    "fundus_field": {"otherwise": "keep"},
+    "ultrasound_sector": {"otherwise": "keep"},
+    "require_unit": {"unit": "stored value"},
     "monochrome2": {},
     "voi_window": {},
     "window": {"center": 300.0, "width": 500.0},
@@ -33,10 +39,23 @@ OPTIONS: Mapping[str, Mapping[str, object]] = {
     "percentile_clip": {"low": 5.0, "high": 95.0},
     "min_max": {},
     "z_score": {},
+    "foreground_z_score": {"above": "otsu", "outside": "zero"},
+    "foreground_percentile": {"low": 5.0, "high": 95.0},
     "channels": {"order": "grey3"},
     "normalise": {"mean": [0.5], "std": [0.25]},
 }
-MOVING = ("select_frame", "orient", "center_square", "center_crop_or_pad", "resize", "letterbox")
+OF_VOLUMES = ("resample", "resize_volume", "pad_or_crop_volume")
+MOVING = (
+    "select_frame",
+    "orient",
+    "center_square",
+    "center_crop_or_pad",
+    "resize",
+    "letterbox",
+    "fundus_field",
+    *OF_VOLUMES,
+)
+UNCHANGING = ("monochrome2", "require_unit")
 
 
 def scan_of(

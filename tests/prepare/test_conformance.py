@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -10,10 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.errors import PackError
+from edge.geometry import Grid
 from edge.prepare import STEPS
 from edge.prepare.image import Image
+from edge.scan import Scan
 from edge.testing import phantom
-from tests.prepare.images import MOVING, OPTIONS, apply, scan_of, step, volume_scan
+from tests.prepare.images import MOVING, OF_VOLUMES, OPTIONS, UNCHANGING, apply, scan_of, step, volume_scan
 
 Array = NDArray[Any]
 COLOURS = np.stack([phantom((1, 12, 17), seed=seed) for seed in (1, 2, 3)], axis=-1)
@@ -21,8 +24,16 @@ TURNED = np.array([[3.0, 0, 0, 10], [0, 0, -0.5, 20], [0, -0.8, 0, 30], [0, 0, 0
 DTYPES = ("uint8", "int16", "uint16", "int32", "float32", "float64")
 
 
+def scan_for(name: str, voxels: Array, **options: Any) -> Scan:
+    """A scan that this step takes: one with a place in the patient where it is for volumes."""
+    scan = scan_of(voxels, **options)
+    if name not in OF_VOLUMES:
+        return scan
+    return replace(scan, grid=Grid.of(voxels.shape[:3], TURNED, "patient"), stack="volume")
+
+
 def done(name: str, voxels: Array) -> Image:
-    return apply(scan_of(voxels, value_range=(0.0, 255.0)), step(name, **OPTIONS[name]))
+    return apply(scan_for(name, voxels, value_range=(0.0, 255.0)), step(name, **OPTIONS[name]))
 
 
 def test_every_step_has_options_to_be_tested_with() -> None:
@@ -42,8 +53,8 @@ def test_the_largest_and_smallest_numbers_of_a_type_do_not_wrap_around(name: str
     for dtype in DTYPES[:3]:
         info = np.iinfo(dtype)
         values = np.resize([info.min, info.max, 0, 1], (1, 12, 17)).astype(dtype)
-        scan = scan_of(values, value_range=(float(info.min), float(info.max)), photometric="MONOCHROME1")
-        exact = scan_of(values.astype(np.float64), value_range=scan.value_range, photometric="MONOCHROME1")
+        told: dict[str, Any] = {"value_range": (float(info.min), float(info.max)), "photometric": "MONOCHROME1"}
+        scan, exact = scan_for(name, values, **told), scan_for(name, values.astype(np.float64), **told)
         named = step(name, **OPTIONS[name])
         assert np.array_equal(apply(scan, named).voxels.astype(float), apply(exact, named).voxels.astype(float))
 
@@ -84,7 +95,7 @@ def test_a_step_that_changes_values_leaves_every_voxel_in_its_place(name: str) -
     scan = scan_of(phantom((2, 12, 17)), value_range=(0.0, 255.0))
     image = apply(scan, step(name, **OPTIONS[name]))
     assert image.grid == scan.grid
-    assert image.voxels.dtype == (np.int16 if name == "monochrome2" else np.float32)
+    assert image.voxels.dtype == (np.int16 if name in UNCHANGING else np.float32)
 
 
 @pytest.mark.parametrize("at", [(2, 5, 4), (2, 6, 8), (2, 9, 10)])
@@ -93,7 +104,7 @@ def test_a_bright_voxel_is_found_where_its_grid_says(name: str, at: tuple[int, i
     voxels = np.zeros((5, 14, 14), np.float32)
     voxels[at] = 100.0
     scan = volume_scan(voxels, TURNED)
-    options = {**OPTIONS[name], **({"fill": 0.0} if name == "center_crop_or_pad" else {})}
+    options = {**OPTIONS[name], **({"fill": 0.0} if name in ("center_crop_or_pad", "pad_or_crop_volume") else {})}
     image = apply(scan, step(name, **options))
     found = np.unravel_index(np.argmax(image.voxels), image.voxels.shape)
     true = scan.grid.matrix @ [*at, 1.0]
@@ -122,5 +133,5 @@ def test_every_interpolation_keeps_the_centre_of_mass_in_its_place(interpolation
 @pytest.mark.parametrize("name", STEPS)
 def test_an_option_that_a_step_does_not_know_is_refused_with_its_path(name: str) -> None:
     with pytest.raises(PackError, match=r"\$\.inputs\[0\]\.steps\[0\]\.colour: unknown key") as caught:
-        apply(scan_of(phantom((1, 4, 4))), step(name, **OPTIONS[name], colour="red"))
+        apply(scan_for(name, phantom((1, 4, 4))), step(name, **OPTIONS[name], colour="red"))
     assert caught.value.reason.code == "P401"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge.errors import CodedError, PackError, ReadError
-from edge.pack.manifest import Input, Manifest
+from edge.pack.manifest import Manifest
 from edge.prepare import Feed, prepare
 from edge.scan import Scan
 from edge.testing import phantom, phantom_scan, tiny_input, tiny_manifest
@@ -82,16 +82,6 @@ def test_steps_that_end_in_another_shape_than_declared_are_a_mismatch(shape: tup
 
 def test_a_colour_picture_for_a_grey_model_is_a_mismatch() -> None:
     assert code_of({"image": scan_of(np.zeros((1, 4, 4, 3)))}, manifest_with()) == "P407"
-
-
-def two_inputs() -> tuple[Input, Input]:
-    return tiny_input(), replace(tiny_input(), name="other", tensor="other")
-
-
-def test_a_pack_for_two_scans_or_for_volumes_is_not_examined_yet() -> None:
-    scans = {"image": phantom_scan((1, 4, 4)), "other": phantom_scan((1, 4, 4))}
-    assert code_of(scans, tiny_manifest(inputs=two_inputs())) == "P409"
-    assert code_of(scans, manifest_with(axes="NCDHW", shape=(1, 4, 4, 4))) == "P409"
 
 
 @pytest.mark.parametrize("named", [{"step": "resise"}, {"step": 7}, {}, {"step": None}])

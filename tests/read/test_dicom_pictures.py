@@ -187,6 +187,12 @@ def test_colour_comes_channels_last_whatever_the_planes(tmp_path: Path, planar: 
     assert np.array_equal(scan.voxels[0], rgb)
 
 
+def test_a_window_of_a_colour_picture_means_nothing(tmp_path: Path) -> None:
+    rgb = np.random.default_rng(2).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    ds = picture(rgb, PhotometricInterpretation="RGB", Modality="XC", WindowCenter=10, WindowWidth=5)
+    assert load(save(ds, tmp_path / "a.dcm")).window is None
+
+
 def test_ybr_becomes_rgb(tmp_path: Path) -> None:
     ybr = np.full((4, 4, 3), (76, 85, 255), dtype=np.uint8)
     for photometric in ("YBR_FULL", "YBR_FULL_422"):

@@ -55,8 +55,8 @@ def found_in(scan: Scan, manifest: Manifest) -> Segmentation:
 def test_a_mask_on_the_models_own_grid_is_exact() -> None:
     scan = bright_square((16, 16), (3, 5, 8, 12))
     found = found_in(scan, manifest_with(step("voi_window")))
-    assert np.array_equal(found.masks[0], scan.voxels == 255)
-    assert found.masks.dtype == np.bool_
+    assert np.array_equal(found.mask(0), scan.voxels == 255)
+    assert found.mask(0).dtype == np.bool_
     assert found.grid == scan.grid
     (region,) = found.regions
     assert region.box == (3, 5, 8, 12)
@@ -81,17 +81,17 @@ def test_a_mask_on_the_models_own_grid_is_exact() -> None:
 def test_a_square_comes_back_on_its_own_pixels(shape: tuple[int, int], steps: list[dict[str, object]]) -> None:
     scan = bright_square(shape, (8, 12, 23, 27))
     found = found_in(scan, manifest_with(step("voi_window"), *steps))
-    assert found.masks.shape == (1, 1, *shape)
+    assert found.mask(0).shape == (1, *shape)
     true = scan.voxels == 255
     assert found.regions[0].box == (8, 12, 23, 27)
     # Scores are brought back linearly, so that corners are a little round.
-    assert (found.masks[0] & true).sum() / (found.masks[0] | true).sum() > 0.95
+    assert (found.mask(0) & true).sum() / (found.mask(0) | true).sum() > 0.95
 
 
 def test_what_was_cropped_away_has_no_label() -> None:
     scan = bright_square((64, 32), (0, 0, 63, 31))
     found = found_in(scan, manifest_with(step("voi_window"), step("center_square"), resize(16)))
-    rows = np.flatnonzero(found.masks[0, 0].any(axis=1))
+    rows = np.flatnonzero(found.mask(0)[0].any(axis=1))
     assert (rows.min(), rows.max()) == (16, 47)
     assert found.regions[0].pixels == 32 * 32
 
@@ -106,7 +106,7 @@ def test_padding_adds_no_pixels_to_a_mask() -> None:
     scan = bright_square((32, 64), (0, 0, 31, 63))
     manifest = manifest_with(step("voi_window"), step("letterbox", height=16, width=16, interpolation="area"))
     everywhere = segmented(manifest, np.full((1, 16, 16), 9.0), scan)
-    assert everywhere.masks.all()
+    assert everywhere.mask(0).all()
     assert everywhere.regions[0].share == 1.0
 
 
@@ -114,7 +114,7 @@ def test_a_monochrome1_picture_is_marked_where_it_is_shown_bright() -> None:
     scan = bright_square((16, 16), (3, 5, 8, 12))
     negative = replace(scan, voxels=255 - scan.voxels, acquisition=replace(scan.acquisition, photometric="MONOCHROME1"))
     manifest = manifest_with(step("monochrome2"), step("voi_window"))
-    assert np.array_equal(found_in(negative, manifest).masks[0], scan.voxels == 255)
+    assert np.array_equal(found_in(negative, manifest).mask(0), scan.voxels == 255)
 
 
 @pytest.mark.parametrize("size", [4, 32])
@@ -124,7 +124,7 @@ def test_a_model_may_answer_in_another_resolution_than_it_was_asked(size: int) -
     scores[0, size // 4 : 3 * size // 4, size // 2 :] = 9.0
     found = segmented(manifest_with(), scores, scan)
     true = scan.voxels == 255
-    assert (found.masks[0] & true).sum() / (found.masks[0] | true).sum() > 0.9
+    assert (found.mask(0) & true).sum() / (found.mask(0) | true).sum() > 0.9
 
 
 # Which voxels of a volume --------------------------------------------------------------------------------
@@ -136,8 +136,8 @@ def test_of_frames_the_one_that_was_seen_is_marked() -> None:
     scores = np.full((1, 16, 16), -9.0)
     scores[0, 2, 3] = 9.0
     found = segmented(manifest, scores, frames)
-    assert found.masks.shape == (1, 1, 16, 16)
-    assert np.argwhere(found.masks[0]).tolist() == [[0, 2, 3]]
+    assert found.mask(0).shape == (1, 16, 16)
+    assert np.argwhere(found.mask(0)).tolist() == [[0, 2, 3]]
     assert (found.grid.matrix @ [0, 0, 0, 1])[2] == 4.0
 
 
@@ -153,8 +153,8 @@ def test_a_slice_across_the_stored_axes_has_rows_columns_and_area_of_its_own() -
     scores = np.full((1, 5, 6), -9.0)
     scores[0, 1, 4] = 9.0
     found = segmented(manifest, scores, scan)
-    assert found.masks.shape == (1, 1, 6, 5)
-    assert np.argwhere(found.masks[0]).tolist() == [[0, 4, 1]]
+    assert found.mask(0).shape == (1, 6, 5)
+    assert np.argwhere(found.mask(0)).tolist() == [[0, 4, 1]]
     assert found.regions[0].box == (4, 1, 4, 1)
     assert found.regions[0].area_mm2 == pytest.approx(3.0 * 0.5)
 
@@ -204,7 +204,7 @@ def test_labels_with_sigmoid_scores_may_overlap_and_have_their_own_thresholds() 
     logits[0, :8], logits[1, 4:12], logits[1, 12:] = 1.0, 3.0, 1.0
     found = segmented(manifest, logits, phantom_scan((1, 16, 16)))
     assert [region.pixels for region in found.regions] == [128, 128]
-    assert (found.masks[0] & found.masks[1]).sum() == 64
+    assert (found.mask(0) & found.mask(1)).sum() == 64
     assert [region.threshold for region in found.regions] == [0.5, 0.9]
 
 
@@ -223,8 +223,8 @@ def test_with_softmax_every_pixel_belongs_to_one_label_or_to_the_background() ->
     logits[0, :4], logits[1, 4:10], logits[2, 10:] = 5.0, 5.0, 5.0
     found = segmented(manifest, logits, phantom_scan((1, 16, 16)))
     assert [region.pixels for region in found.regions] == [6 * 16, 6 * 16]
-    assert not (found.masks[0] & found.masks[1]).any()
-    assert not found.masks[:, 0, :4].any()
+    assert not (found.mask(0) & found.mask(1)).any()
+    assert not found.codes[0, :4].any()
 
 
 def test_a_small_lead_over_the_background_is_enough_for_softmax() -> None:
@@ -232,4 +232,4 @@ def test_a_small_lead_over_the_background_is_enough_for_softmax() -> None:
     logits = np.zeros((3, 16, 16))
     logits[1, 0, 0] = 0.01
     found = segmented(manifest, logits, phantom_scan((1, 16, 16)))
-    assert np.argwhere(found.masks[0]).tolist() == [[0, 0, 0]]
+    assert np.argwhere(found.mask(0)).tolist() == [[0, 0, 0]]

@@ -28,14 +28,17 @@ from edge.reasons import DAMAGED, UNKNOWN_BODY_PART, WRONG_MODALITY, Reason
 from edge.results import Asked, examined, not_examined, not_read
 from edge.scan import Acquisition, Identity, LeftOut, Scan, Series
 from edge.testing import phantom_scan, tiny_manifest
-from edge.write import Outcome, canvas
+from edge.write import Outcome, boxes, canvas, outlines, panels, synthetic
 from edge.write import overlay as overlay_module
 from edge.write.canvas import Box
-from edge.write.overlay import PANELS, overlay
+from edge.write.overlay import overlay
+from edge.write.panels import TWO
 
 Array = NDArray[Any]
 Urgency = Literal["routine", "soon", "urgent"]
 ENGINE = EngineFacts(name="fake", version="1.2.3", provider="fake", precision="fp32", threads=1)
+WRITING = (overlay_module, panels, outlines, boxes, synthetic)
+"""The modules that write on a canvas."""
 SERIES = Series(
     format="dicom",
     paths=("a.dcm",),
@@ -116,14 +119,16 @@ def segmented(scan: Scan, masks: Array, *, urgency: Urgency = "urgent") -> Segme
             box=None,
         )
         regions.append(region)
-    return Segmentation(regions=tuple(regions), masks=masks[:, np.newaxis].astype(np.bool_), grid=scan.grid)
+    bits = sum((mask.astype(np.uint32) << index) for index, mask in enumerate(masks))
+    codes = np.asarray(bits, dtype=np.uint32)[np.newaxis]
+    return Segmentation(regions=tuple(regions), codes=codes, exclusive=False, grid=scan.grid)
 
 
 def outcome(
     scan: Scan, findings: Findings | Refusal, *, warnings: Sequence[Notice] = (), pack: Pack | None = None
 ) -> Outcome:
     """The outcome of a scan that was looked at."""
-    return examined(findings, warnings, scan, ENGINE, asked_of(pack), {})
+    return examined(findings, warnings, {"image": scan}, ENGINE, asked_of(pack), {})
 
 
 def refusal(*reasons: Reason, detail: str = "Found 'MR', expected CR or DX.") -> Refusal:
@@ -177,12 +182,13 @@ def words_of(monkeypatch: pytest.MonkeyPatch, of: Outcome) -> list[str]:
         said.append(text)
         write(pixels, text, box, **how)
 
-    monkeypatch.setattr(overlay_module, "write", listen)
+    for module in WRITING:
+        monkeypatch.setattr(module, "write", listen)
     drawn(of)
     return said
 
 
 def panel(picture: Array, index: int = 0) -> Array:
     """One of the two panels."""
-    box = PANELS[index]
+    box = TWO.panels[index]
     return np.asarray(picture[box.top : box.top + box.height, box.left : box.left + box.width])

@@ -18,9 +18,11 @@ from edge.scan import Scan, Window
 from edge.testing import phantom, tiny_manifest
 from edge.write import Outcome
 from edge.write import overlay as module
-from edge.write.canvas import BLUE, DARK, GREY, VERMILION, WHITE, YELLOW
-from edge.write.overlay import BANNER, FOOT, HEIGHT, PANELS, WIDTH
+from edge.write.canvas import BLUE, DARK, GREY, PURPLE, VERMILION, WHITE, YELLOW, Box
+from edge.write.overlay import BANNER, FOOT
+from edge.write.panels import HEIGHT, TWO, WIDTH
 from edge.write.report import DISCLAIMER
+from edge.write.view import slice_shown, views_of
 from tests.write.outcomes import (
     classified,
     drawn,
@@ -36,10 +38,9 @@ from tests.write.outcomes import (
     segmented,
     words_of,
 )
+from tests.write.planted import translation
 
 Array = NDArray[Any]
-PANEL_TOP, PANEL_BOTTOM = PANELS[0].top, PANELS[0].top + PANELS[0].height
-LONG = "An extraordinarily long text without an end in sight " * 40
 
 
 def ramp(rows: int, columns: int, dtype: str = "uint8") -> Array:
@@ -60,6 +61,7 @@ SCAN = picture_scan(ramp(100, 80), spacing_mm=(0.5, 0.5))
 STATES: dict[State, Outcome] = {
     "finding": positive(SCAN),
     "no-finding": negative(SCAN),
+    "done": outcome(SCAN, translation(SCAN.grid, 255.0 - SCAN.voxels)),
     "not-analysed": outcome(SCAN, refusal()),
     "failed": failed(),
 }
@@ -74,7 +76,8 @@ def test_every_state_is_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "colour"), [("finding", VERMILION), ("no-finding", BLUE), ("not-analysed", GREY), ("failed", YELLOW)]
+    ("state", "colour"),
+    [("finding", VERMILION), ("no-finding", BLUE), ("done", PURPLE), ("not-analysed", GREY), ("failed", YELLOW)],
 )
 def test_the_banner_has_the_colour_of_its_state(state: State, colour: tuple[int, int, int]) -> None:
     picture = pixels(STATES[state])
@@ -202,9 +205,15 @@ def test_any_scan_gives_a_picture(name: str) -> None:
         assert pixels(of).shape == (HEIGHT, WIDTH, 3)
 
 
+def fitted_view(scan: Scan) -> Box:
+    """Where the picture is drawn."""
+    (view,) = views_of(scan, [slice_shown(scan, None)])
+    return view.fitted(TWO.panels[0])
+
+
 def shown(scan: Scan) -> Array:
     """Grey values of the picture as it is drawn, (y, x)."""
-    box = module._view(scan, None).fitted(PANELS[0])
+    box = fitted_view(scan)
     picture = pixels(outcome(scan, refusal()))
     return np.asarray(picture[box.top : box.top + box.height, box.left : box.left + box.width, 0])
 
@@ -305,5 +314,5 @@ def test_a_bar_that_cannot_be_drawn_is_not_passed_over_in_silence(monkeypatch: p
 
 
 def test_pixels_that_are_not_square_are_drawn_in_their_true_proportions() -> None:
-    box = module._view(picture_scan(ramp(100, 100), spacing_mm=(1.0, 0.5)), None).fitted(PANELS[0])
+    box = fitted_view(picture_scan(ramp(100, 100), spacing_mm=(1.0, 0.5)))
     assert (box.height, box.width) == (440, 220)

@@ -15,9 +15,9 @@ from edge.reasons import BLANK, UNKNOWN_AGE, UNKNOWN_BODY_PART, WRONG_AGE, WRONG
 from edge.scan import Scan
 from edge.testing import phantom_scan, tiny_manifest
 from edge.write import Outcome
-from edge.write import overlay as module
 from edge.write.canvas import DARK
-from edge.write.overlay import BANNER, FOOT, LINES, PANELS, REGION_COLOURS
+from edge.write.overlay import BANNER, BANNERS, FOOT
+from edge.write.panels import LABEL_COLOURS, TWO
 from tests.write.outcomes import (
     classified,
     failed,
@@ -33,7 +33,7 @@ from tests.write.outcomes import (
 )
 
 Array = NDArray[Any]
-PANEL_TOP, PANEL_BOTTOM = PANELS[0].top, PANELS[0].top + PANELS[0].height
+PANEL_TOP, PANEL_BOTTOM = TWO.panels[0].top, TWO.panels[0].top + TWO.panels[0].height
 LONG = "An extraordinarily long text without an end in sight " * 40
 
 
@@ -94,7 +94,7 @@ def test_a_finding_without_a_map_is_not_explained_by_another_labels_map(monkeypa
 
 
 def colours_in(picture: Array) -> list[bool]:
-    return [bool((picture == colour).all(axis=-1).any()) for colour in REGION_COLOURS]
+    return [bool((picture == colour).all(axis=-1).any()) for colour in LABEL_COLOURS]
 
 
 def test_each_region_has_its_colour_and_number_where_it_lies() -> None:
@@ -104,7 +104,7 @@ def test_each_region_has_its_colour_and_number_where_it_lies() -> None:
     picture = pixels(outcome(scan, segmented(scan, masks)))
     right = panel(picture, 1)
     assert colours_in(right)[:3] == [True, True, False]
-    at = np.argwhere((right == REGION_COLOURS[1]).all(axis=-1))
+    at = np.argwhere((right == LABEL_COLOURS[1]).all(axis=-1))
     assert at.min(axis=0).tolist() >= [190, 24 + 215]
     assert abs(at[:, 0].max() - 419) <= 2
     assert abs(at[:, 1].max() - (24 + 419)) <= 2
@@ -157,7 +157,7 @@ def test_of_a_volume_the_slice_that_was_seen_is_shown_with_its_outlines(axis: in
     found = replace(segmented(scan, mask), grid=Grid.of((1, 60, 60), matrix, "patient"))
     picture = panel(pixels(outcome(scan, found)), 1)
     assert (picture[200, 24 + 300] == 255).all()
-    at_colour = np.argwhere((picture == REGION_COLOURS[0]).all(axis=-1))
+    at_colour = np.argwhere((picture == LABEL_COLOURS[0]).all(axis=-1))
     assert abs(at_colour[:, 0].max() - 50 * 440 / 60) < 6
     assert abs(at_colour[:, 1].max() - 24 - 30 * 440 / 60) < 6
 
@@ -204,10 +204,10 @@ def test_however_long_the_words_nothing_leaves_its_place(name: str) -> None:
     dark = np.array(DARK)
     assert (picture[BANNER.height + 2 :, -10:] == dark).all()
     assert (picture[BANNER.height + 2 :, :10] == dark).all()
-    assert (picture[LINES.top + LINES.height + 1 : FOOT.top - 1] == dark).all()
+    assert (picture[TWO.lines.top + TWO.lines.height + 1 : FOOT.top - 1] == dark).all()
     assert (picture[-2:] == dark).all()
-    assert (picture[PANEL_BOTTOM + 30 : LINES.top - 1] == dark).all()
-    if "FINDING" not in module.BANNERS[LONG_TEXTS[name]().result.state][0]:
+    assert (picture[PANEL_BOTTOM + 30 : TWO.lines.top - 1] == dark).all()
+    if "FINDING" not in BANNERS[LONG_TEXTS[name]().result.state][0]:
         assert (picture[PANEL_TOP:PANEL_BOTTOM, 506:518] == dark).all()
 
 

@@ -1,0 +1,95 @@
+"""Detection: boxes with scores, in the place of the scan; masks of instances where the graph gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.detect.instances import InstanceMask, bring_mask, paste_patch
+from edge.detect.layouts import BoxTensors, Candidates, anchor_free, one_per_label, separate_boxes, yolov5
+from edge.detect.place import place_box
+from edge.detect.suppress import suppress
+from edge.errors import EngineError, PackError
+from edge.findings import Detection, Detections, LookedFor
+from edge.geometry import Grid
+from edge.pack.manifest import DetectionTask, Label, Manifest, Model
+from edge.prepare import Feed
+from edge.reasons import BAD_MANIFEST, BAD_OUTPUT
+from edge.scan import Scan
+from edge.tasks import Outputs
+
+UNSET = 0.5
+"""Threshold of a label that is no finding."""
+
+
+def detect(
+    results: Iterable[tuple[Feed, Outputs]], scans: Mapping[str, Scan], manifest: Manifest, model: Model
+) -> Detections:
+    """Return what was found, the highest score first. See `edge.tasks.conclude`.
+
+    Of the boxes of one label that overlap by more than the manifest's ``overlap`` the surest stays. A box of which
+    nothing lies on the source (it is in the letterbox's padding) is left out.
+    """
+    task = manifest.task
+    if not isinstance(task, DetectionTask):
+        raise TypeError(f"detecting with a task of kind {task.kind}")
+    found = list(results)
+    if len(found) != 1:
+        raise EngineError(f"Detecting: the model ran {len(found)} times, expected once.", BAD_OUTPUT)
+    feed, outputs = found[0]
+    limits = [_limit(label, model) for label in task.labels]
+    kept = suppress(_candidates(outputs, task, limits, feed.grid), overlap=task.overlap, most=task.most)
+    source = scans[manifest.inputs[0].name].grid
+    boxes = (_detection(kept, index, task.labels, model, feed.grid, source) for index in range(len(kept.scores)))
+    return Detections(
+        boxes=tuple(box for box in boxes if box is not None),
+        labels=tuple(LookedFor(name=label.name, title=label.title, finding=label.finding) for label in task.labels),
+        grid=feed.grid,
+    )
+
+
+def _limit(label: Label, model: Model) -> float:
+    return model.thresholds[label.name].value if label.name in model.thresholds else UNSET
+
+
+def _candidates(outputs: Outputs, task: DetectionTask, limits: Sequence[float], fed: Grid) -> Candidates:
+    if task.layout == "yolov5":
+        return yolov5(outputs, task.output, limits, activation=task.activation)
+    if task.layout == "anchor-free":
+        return anchor_free(outputs, task.output, limits, activation=task.activation)
+    if task.layout == "one-per-label":
+        return one_per_label(outputs, task.output, limits, fed.shape, activation=task.activation)
+    if task.scores_output is None or task.labels_output is None:
+        raise PackError("Detecting: the layout 'boxes' needs scores_output and labels_output.", BAD_MANIFEST)
+    names = BoxTensors(boxes=task.output, scores=task.scores_output, labels=task.labels_output, masks=task.masks_output)
+    return separate_boxes(outputs, names, limits)
+
+
+def _detection(
+    kept: Candidates, index: int, labels: Sequence[Label], model: Model, fed: Grid, source: Grid
+) -> Detection | None:
+    place = place_box(kept.boxes[index], fed, source)
+    if place is None:
+        return None
+    label, threshold = labels[kept.labels[index]], model.thresholds.get(labels[kept.labels[index]].name)
+    return Detection(
+        name=label.name,
+        title=label.title,
+        code=label.code,
+        score=float(kept.scores[index]),
+        threshold=None if threshold is None else threshold.value,
+        positive=True,
+        finding=label.finding,
+        urgency=label.urgency if label.finding else None,
+        place=place,
+        mask=None if kept.masks is None else _mask(kept.masks[index], kept.boxes[index], fed, source),
+    )
+
+
+def _mask(values: NDArray[np.float32], box: NDArray[np.float64], fed: Grid, source: Grid) -> InstanceMask:
+    """A mask as large as what was fed covers all of it; a smaller one fills its box."""
+    if values.shape == fed.shape[1:]:
+        return bring_mask(values, fed, source)
+    return paste_patch(values, box, fed, source)

@@ -1,0 +1,51 @@
+"""Masks -> numbered outlines on a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.write.canvas import BLACK, Box, Colour, Pixels, write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outlined:
+    """A mask, shape (rows, columns) of bool, with what stands beside its outline and in which colour."""
+
+    mask: NDArray[Any]
+    tag: str
+    colour: Colour
+
+
+def draw_outlines(canvas: Pixels, shapes: Sequence[Outlined], box: Box) -> None:
+    """Draw every mask's outline over the whole of `box`, then their tags on top of all of them.
+
+    A mask without any pixel is not drawn.
+    """
+    tags: list[tuple[Outlined, Box]] = []
+    for shape in shapes:
+        if not shape.mask.any():
+            continue
+        contours, _ = cv2.findContours(_covered(shape.mask, box), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(canvas, contours, -1, BLACK, 4, cv2.LINE_AA, offset=(box.left, box.top))
+        cv2.drawContours(canvas, contours, -1, shape.colour, 2, cv2.LINE_AA, offset=(box.left, box.top))
+        x, y, _, _ = cv2.boundingRect(max(contours, key=cv2.contourArea))
+        left, top = min(box.left + x, box.left + box.width - 32), max(box.top + y - 24, box.top)
+        tags.append((shape, Box(left=left, top=top, width=64, height=20)))
+    for shape, tag in tags:
+        write(canvas, shape.tag, tag, scale=0.65, colour=shape.colour, bold=True, outlined=True)
+
+
+def _covered(mask: NDArray[Any], box: Box) -> Pixels:
+    """The pixels of the box that a mask touches; a single pixel of a large picture is not lost."""
+    exact = np.ascontiguousarray(mask, dtype=np.uint8)
+    grown = cv2.resize(exact, (box.width, box.height), interpolation=cv2.INTER_NEAREST_EXACT)
+    touched = np.array(grown, dtype=np.uint8)
+    y, x = np.nonzero(exact)
+    touched[y * box.height // exact.shape[0], x * box.width // exact.shape[1]] = 1
+    return touched

@@ -1,0 +1,105 @@
+"""A slice of a scan -> grey or colours for a screen, windowed for the eye."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.findings import Findings
+from edge.geometry import Grid, slice_seen
+from edge.prepare.image import Image
+from edge.prepare.values import voi_window
+from edge.scan import Scan
+from edge.write.canvas import Box, Pixels, fitted
+from edge.write.planes import ACROSS, crossing, cut, upright
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class View:
+    """A slice as grey or colours for a screen, shape (rows, columns, 3), and where it lies: (1, rows, columns)."""
+
+    pixels: Pixels
+    grid: Grid
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Height and width: in millimetres where the spacing is known, else in pixels."""
+        rows, columns = self.pixels.shape[:2]
+        height_mm, width_mm = self.grid.pixel_spacing_mm or (1.0, 1.0)
+        return rows * height_mm, columns * width_mm
+
+    def fitted(self, panel: Box) -> Box:
+        """Return where the slice is drawn in a panel: in its true proportions, where the spacing tells them."""
+        return fitted(*self.size, panel)
+
+
+def slice_shown(scan: Scan, findings: Findings | None) -> Grid:
+    """Return the slice that was examined, or the middle one."""
+    nz, ny, nx = scan.grid.shape
+    plane = scan.grid.cropped((nz // 2, 0, 0), (1, ny, nx))
+    if findings is not None and findings.grid.shape[0] == 1:
+        plane = slice_seen(scan.grid, findings.grid)
+    return as_looked_at(scan, plane)
+
+
+def as_looked_at(scan: Scan, plane: Grid) -> Grid:
+    """Return a slice of a volume upright; a picture stays as it was received."""
+    return upright(plane) if scan.stack == "volume" else plane
+
+
+def which_slice(scan: Scan, plane: Grid) -> str:
+    """Return which slice of how many a plane is, counted from 1."""
+    axis, at = crossing(scan.grid, plane)
+    name = "frame" if scan.stack == "frames" and axis == 0 else ACROSS[axis]
+    return f"{name} {at + 1} of {scan.grid.shape[axis]}"
+
+
+def views_of(scan: Scan, planes: Sequence[Grid]) -> tuple[View, ...]:
+    """Return slices of a scan, all of them in the same window: its own, else from the 1st to the 99th percentile."""
+    cuts = [cut(scan.voxels, scan.grid, plane) for plane in planes]
+    if scan.voxels.ndim == 4:
+        pictures = [part if part.dtype == np.uint8 else eight_bit(stretched(part, 0.0, 100.0)) for part in cuts]
+        return tuple(
+            View(pixels=np.ascontiguousarray(part[..., ::-1]), grid=plane)
+            for part, plane in zip(pictures, planes, strict=True)
+        )
+    shares = _windowed(scan, cuts, planes)
+    if scan.acquisition.photometric == "MONOCHROME1":
+        shares = [1.0 - part for part in shares]
+    return tuple(View(pixels=grey(part), grid=plane) for part, plane in zip(shares, planes, strict=True))
+
+
+def _windowed(scan: Scan, cuts: Sequence[NDArray[Any]], planes: Sequence[Grid]) -> list[NDArray[Any]]:
+    if scan.window is not None or scan.voxels.dtype == np.uint8:
+        return [
+            voi_window(Image(voxels=part[np.newaxis], grid=plane, scan=scan)).voxels[0]
+            for part, plane in zip(cuts, planes, strict=True)
+        ]
+    together = stretched(np.concatenate([part.ravel() for part in cuts]), 1.0, 99.0)
+    ends = np.cumsum([part.size for part in cuts])[:-1]
+    return [share.reshape(part.shape) for share, part in zip(np.split(together, ends), cuts, strict=True)]
+
+
+def stretched(values: NDArray[Any], least: float, greatest: float) -> Floats:
+    """Return values without a window of their own, from one percentile to another as 0 to 1."""
+    exact = np.asarray(values, dtype=np.float32)
+    numbers = exact[np.isfinite(exact)]
+    low, high = np.percentile(numbers, [least, greatest]) if numbers.size else (0.0, 1.0)
+    share = (exact - np.float32(low)) / np.float32(max(float(high - low), 1e-12))
+    return np.asarray(share.clip(0.0, 1.0), dtype=np.float32)
+
+
+def eight_bit(share: NDArray[Any]) -> Pixels:
+    """Return 0 to 1 as 0 to 255; what is no number is black."""
+    return np.asarray(np.rint(np.nan_to_num(share) * 255), dtype=np.uint8)
+
+
+def grey(share: NDArray[Any]) -> Pixels:
+    """Return 0 to 1, shape (rows, columns), as grey pixels with three channels."""
+    return np.repeat(eight_bit(share)[..., np.newaxis], 3, axis=-1)

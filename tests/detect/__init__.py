@@ -1,0 +1,1 @@
+"""Boxes: layouts, suppression, places, outlines, and the planted nets."""

@@ -1,0 +1,1 @@
+"""Tests of volumes: every shortcut against the definition that it cuts short."""
