@@ -1,7 +1,8 @@
 """Run every benchmark."""
 
-from benchmarks import cold_start, conversion, engines
+from benchmarks import cold_start, conversion, engines, volumes
 
 cold_start.main()
 conversion.main([])
 engines.main([])
+volumes.main([])

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.candidates import outputs_of
 from convert.describe import parse_description, to_manifest
 from convert.half import to_fp16
 from convert.lower import lower_for_onnxruntime, lower_for_openvino
@@ -18,6 +17,7 @@ from convert.quantise import calibrate, head_nodes, quantise
 from convert.recipes.contract import recipe_description
 from convert.sources import load_source
 from edge.pack.manifest import Manifest
+from edge.pack.tasks import outputs_of
 
 Feed = Mapping[str, NDArray[np.float32]]
 
@@ -72,7 +72,7 @@ def export(name: str) -> bytes:
 def to_int8(onnx: bytes, manifest: Manifest) -> bytes:
     """Return the INT8 model, signed, calibrated on phantoms, its head kept in float."""
     calibration = calibrate(onnx, phantom_feeds(manifest), method="minmax")
-    return quantise(calibration, keep_float=head_nodes(onnx, outputs_of(manifest)))
+    return quantise(calibration, keep_float=head_nodes(onnx, outputs_of(manifest.task)))
 
 
 def convert(name: str) -> Net:

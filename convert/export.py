@@ -25,7 +25,6 @@ MAX_OPSET = 20
 MAX_IR_VERSION = 10
 PRODUCER = "edgerun"
 BATCH = "batch"
-FOLDED = ((nn.Conv2d, nn.BatchNorm2d), (nn.Conv3d, nn.BatchNorm3d))
 
 Exporter = Literal["dynamo", "torchscript"]
 
@@ -110,11 +109,21 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
     for parent in list(folded.modules()):
         previous: tuple[str, nn.Module] | None = None
         for name, child in list(parent.named_children()):
-            if previous and any(isinstance(previous[1], one) and isinstance(child, two) for one, two in FOLDED):
-                setattr(parent, previous[0], fuse_conv_bn_eval(previous[1], child))
+            fused = _fused(previous[1], child) if previous else None
+            if previous and fused:
+                setattr(parent, previous[0], fused)
                 setattr(parent, name, nn.Identity())
             previous = (name, child)
     return folded
+
+
+def _fused(convolution: nn.Module, norm: nn.Module) -> nn.Module | None:
+    """Both in one where they are a convolution and a batch normalisation of the same dimensions."""
+    if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+        return fuse_conv_bn_eval(convolution, norm)
+    if isinstance(convolution, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d):
+        return fuse_conv_bn_eval(convolution, norm)
+    return None
 
 
 def _convert(

@@ -29,7 +29,8 @@ MOST_WINDOWS = 4
 def phantom_feeds(manifest: Manifest) -> Iterator[Feed]:
     """Yield what the model is fed for seeded smooth noise: it shows ranges and speed, never accuracy.
 
-    Pictures are 512 x 512 of 8 bits; volumes a little larger than the model's input, of 12 bits with a spacing of 1 mm.
+    Pictures are 512 x 512 of 8 bits; volumes a little larger than the model's input, of 12 bits with a spacing of 1 mm;
+    CT is in HU.
     """
     for seed in range(COUNT):
         scans = {
@@ -47,9 +48,12 @@ def phantom_of(item: Input, seed: int) -> Scan:
     shape = tuple(min(LARGEST, size + size // 4) for size in spatial) if volume else (1, LARGEST, LARGEST)
     colour = item.accepts.colour == "rgb"
     generator = np.random.default_rng(seed)
-    voxels = _smooth(generator, shape, 3 if colour else 1, 4096 if volume else 256)
-    scan = phantom_scan((1, 1, 1), seed=seed)
     named = item.accepts
+    hounsfield = "CT" in named.modality
+    voxels = _smooth(generator, shape, 3 if colour else 1, 4096 if volume or hounsfield else 256)
+    least = -1024 if hounsfield else 0
+    voxels = voxels.astype(np.int16) + np.int16(least) if hounsfield else voxels
+    scan = phantom_scan((1, 1, 1), seed=seed)
     acquisition = replace(
         scan.acquisition,
         photometric="RGB" if colour else "MONOCHROME2",
@@ -65,8 +69,8 @@ def phantom_of(item: Input, seed: int) -> Scan:
         voxels=voxels,
         grid=grid,
         stack=named.stack,
-        unit="HU" if "CT" in named.modality else "stored value",
-        value_range=(0.0, float(4095 if volume else 255)),
+        unit="HU" if hounsfield else "stored value",
+        value_range=(float(least), float(least + (4095 if volume or hounsfield else 255))),
         acquisition=acquisition,
         places=places,
     )

@@ -468,6 +468,12 @@ UNKNOWN_SPACING = _reason(
     "The model needs to know how far apart the points of the scan lie, and the files do not tell.",
     "Send the original series, not a picture made from it.",
 )
+NOT_ENOUGH_MEMORY = _reason(
+    "C728",
+    "not-enough-memory",
+    "This machine has too little memory for a scan of this size with this model.",
+    "Use a machine with more memory, or a pack for coarser scans.",
+)
 
 # W8xx: writing -------------------------------------------------------------------------------------------
 CANNOT_WRITE = _reason(

@@ -15,7 +15,8 @@ from edge.read.group import patients_differ
 from edge.reasons import ROLE_AMBIGUOUS, ROLE_MISSING, TWO_PATIENTS
 from edge.scan import Series, StudyIndex
 
-WORD = re.compile(r"[^\W_]+")
+WORD = re.compile(r"[^\W_]+\*?")
+"""T2* is another sequence than T2."""
 
 Roles = Mapping[str, str]
 """By absolute path of a file or folder: the input that the scan in it is, in a person's word."""

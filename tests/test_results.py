@@ -39,12 +39,14 @@ from tests.write.outcomes import (
     score,
     segmented,
 )
+from tests.write.planted import translation
 
 SCAN = picture_scan(np.arange(64, dtype=np.uint8).reshape(8, 8))
 FINDING = outcome(SCAN, classified(SCAN, score("Pneumonia", 0.9, urgency="urgent")))
 NOTHING = outcome(SCAN, classified(SCAN, score("Pneumonia", 0.1), score("Normal", 0.9, threshold=None, positive=True)))
 REFUSED = outcome(SCAN, refusal())
 UNREAD = failed()
+MADE = outcome(SCAN, translation(SCAN.grid, SCAN.voxels))
 
 
 def without(reason: Reason) -> Outcome:
@@ -79,6 +81,9 @@ def report(*outcomes: Outcome, left_out: Sequence[LeftOut] = (), choice: Choice 
         ([[REFUSED], [NOTHING]], 7),
         ([[without(TWO_PATIENTS)]], 7),
         ([[]], 7),
+        ([[MADE]], 0),
+        ([[MADE], [REFUSED]], 7),
+        ([[MADE], [UNREAD]], 6),
     ],
 )
 def test_the_process_says_what_came_of_it(studies: list[list[Outcome]], code: int) -> None:
@@ -96,6 +101,14 @@ def test_the_last_words_count_every_study_and_those_that_were_not_reached() -> N
     assert tally.words(4) == "4 studies: 1 finding, 2 no finding, 0 not analysed, 1 failed."
 
 
+def test_what_was_made_is_counted_apart_and_not_as_no_finding() -> None:
+    tally = Tally()
+    for outcomes in ([NOTHING], [MADE], [MADE]):
+        tally.add(report(*outcomes))
+    said = "3 studies: 0 finding, 1 no finding, 2 done (nothing was looked for), 0 not analysed, 0 failed."
+    assert tally.words(3) == said
+
+
 # The state of a study ------------------------------------------------------------------------------------
 
 
@@ -106,6 +119,9 @@ def test_the_last_words_count_every_study_and_those_that_were_not_reached() -> N
         ([UNREAD, REFUSED, NOTHING], "failed"),
         ([REFUSED, NOTHING], "not-analysed"),
         ([NOTHING, NOTHING], "no-finding"),
+        ([MADE, FINDING], "finding"),
+        ([MADE, REFUSED], "not-analysed"),
+        ([MADE, MADE], "done"),
         ([], "not-analysed"),
     ],
 )
@@ -120,6 +136,8 @@ def test_the_summary_of_a_study_is_that_of_its_gravest_result() -> None:
     assert report(REFUSED).summary.startswith("Not analysed. C702: The scan was made")
     assert report(UNREAD).summary == "Failed. R302: The file is damaged or was cut short."
     assert report().summary == "Nothing here can be analysed."
+    assert report(MADE, NOTHING).summary == "No finding. Looked for: Pneumonia. (1 more results.)"
+    assert report(MADE).summary == "Made a SYNTHETIC image: T2-weighted MR. Nothing was looked for."
 
 
 def test_what_was_left_out_and_passed_over_is_named_and_what_failed_is_a_result() -> None:
@@ -134,10 +152,10 @@ def test_what_was_left_out_and_passed_over_is_named_and_what_failed_is_a_result(
 # Results -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("of", [FINDING, NOTHING, REFUSED, UNREAD, not_decoded(), without(TWO_PATIENTS)])
+@pytest.mark.parametrize("of", [FINDING, NOTHING, MADE, REFUSED, UNREAD, not_decoded(), without(TWO_PATIENTS)])
 def test_each_part_of_a_result_is_filled_exactly_where_its_state_says(of: Outcome) -> None:
     result = of.result
-    seen = result.state in ("finding", "no-finding")
+    seen = result.state in ("finding", "no-finding", "done")
     assert (result.findings is not None) == (result.engine is not None) == seen
     assert bool(result.refusals) == (result.state == "not-analysed")
     assert (result.failure is not None) == (result.state == "failed")

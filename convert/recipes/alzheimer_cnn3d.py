@@ -45,7 +45,7 @@ class VoxRes(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return float32 of the shape of `x`."""
-        branch = self.conv1(functional.relu(self.bn1(x)))
+        branch: Tensor = self.conv1(functional.relu(self.bn1(x)))
         branch = self.conv2(functional.relu(self.bn2(branch)))
         return x + branch
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,8 +56,8 @@ class Maps:
     Parameters
     ----------
     shares : Tensor
-        float32 (1, 4, z, y, x): grey matter, white matter, the rest of the brain's hull (CSF), each 0 to 1; and how many
-        millimetres a voxel lies outside that hull.
+        float32 (1, 4, z, y, x): grey matter, white matter, and the rest of the brain's hull, which is CSF, each 0 to 1;
+        and how many millimetres a voxel lies outside that hull.
     template : Scan
         The average T1-weighted scan that the maps belong to: its brain alone, 0 elsewhere.
     truth : ndarray of uint8, shape (z, y, x)
@@ -188,10 +189,10 @@ def _uniform(low: float, high: float, generator: torch.Generator) -> float:
     return low + (high - low) * float(torch.rand((), generator=generator))
 
 
-def _smooth(channels: int, cells: int, shape: Shape, generator: torch.Generator) -> Tensor:
+def _smooth(channels: int, cells: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:
     """Noise of deviation about 1 that changes over a cell: float32 (1, channels, z, y, x)."""
     coarse = torch.randn(1, channels, cells, cells, cells, generator=generator)
-    return functional.interpolate(coarse, shape, mode="trilinear", align_corners=True)
+    return functional.interpolate(coarse, list(shape), mode="trilinear", align_corners=True)
 
 
 def _turn(strength: float, generator: torch.Generator) -> Tensor:

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convert.recipes.contract import Recipe
-from convert.recipes.initial import untrained
+from convert.recipes.initial import calm, untrained
 from convert.recipes.regions import RATIOS, anchors, covered, decoded, pooled, taken
 from convert.recipes.skin_resnet50 import BLOCKS, EXPANSION, STEM, Bottleneck
 
@@ -45,8 +45,6 @@ BOX_CELLS, MASK_CELLS = 7, 14
 HIDDEN = 1024
 LAST = 100.0
 """What is taken from the log-odds of a proposal that a surer one covers."""
-CALM = 0.1
-"""By what the last weights are scaled down: untrained boxes stay near their anchors, and nothing is sure."""
 
 
 def rename(name: str) -> str:
@@ -292,8 +290,7 @@ def build(
         )
     )  # fmt: skip
     first = network.rpn.head
-    for last in (first.cls_logits, first.bbox_pred, network.roi_heads.mask_predictor.mask_fcn_logits):
-        last.weight.data *= CALM
+    calm(first.cls_logits, first.bbox_pred, network.roi_heads.mask_predictor.mask_fcn_logits)
     return network
 
 

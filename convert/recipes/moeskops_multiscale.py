@@ -34,8 +34,8 @@ SIDE = 256
 KERNELS = {25: (5, 3, 3), 51: (7, 5, 3), 75: (9, 7, 5)}
 """By size of the patch."""
 PADDING = max(KERNELS) // 2 + 1
-"""One pixel more than the largest patch needs: so there is a cut between the padding and every convolution, and no engine
-draws the padding into it. OpenVINO 2026.4 does, and errs in INT8 where a convolution pads by more than its kernel."""
+"""One pixel more than the largest patch needs, so that a cut stands between the padding and every convolution. OpenVINO
+2026.4 draws a padding into the convolution behind it, and errs in INT8 where that pads by more than its kernel."""
 FEATURES = (24, 32, 48)
 DENSE = 256
 

@@ -21,6 +21,8 @@ LEAST_SIDE = 1e-3
 """Of a box that is not empty, in pixels."""
 SAMPLES = 2
 """Along each axis of a cell of a region."""
+NOWHERE = -2.0
+"""A place that no pixel is near; the samples of a box of less than a pixel may lie beyond the last one."""
 CANONICAL = 224
 """Regions of this side belong to the level of stride 16 (Lin et al., "Feature Pyramid Networks", CVPR 2017, eq. 1)."""
 
@@ -160,12 +162,13 @@ def _sampled(x: Tensor, boxes: Tensor, cells: int, inside: Tensor) -> Tensor:
 
 
 def _places(boxes: Tensor, sizes: tuple[int, int], cells: int) -> Tensor:
-    """Where along x and y the samples of a box lie, float32 (N, n, 2, cells * SAMPLES)."""
+    """Where along x and y the samples of a box lie, float32 (N, n, 2, cells * SAMPLES); `NOWHERE` beyond the map."""
     backwards = (torch.arange(float(cells * SAMPLES)) + 0.5) / (-cells * SAMPLES)
     starts = boxes[..., :2]
     lengths = (boxes[..., 2:] - starts).clamp(min=1.0)
-    places = (starts[..., None] - lengths[..., None] * backwards).clamp(min=0.0)
-    return torch.minimum(places, places.new_tensor(sizes)[:, None] - 1.0)
+    places = starts[..., None] - lengths[..., None] * backwards
+    limits = places.new_tensor(sizes)[:, None]
+    return torch.where(places > limits, NOWHERE, torch.minimum(places, limits - 1.0))
 
 
 def _weights(places: Tensor, size: int, cells: int) -> Tensor:

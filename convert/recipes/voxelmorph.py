@@ -24,14 +24,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convert.recipes.contract import Recipe
-from convert.recipes.initial import untrained
+from convert.recipes.initial import calm, untrained
 
 ENCODER = (16, 32, 32, 32)
 DECODER = (32, 32, 32, 32, 32, 16, 16)
 LIGHT = (32, 32, 32, 32, 8, 8)
 LEAK = 0.2
-CALM = 0.1
-"""By what the last weights are scaled down, so that untrained displacements are of a few voxels."""
 
 
 class Convolution(nn.Module):
@@ -111,7 +109,7 @@ class VoxelMorph(nn.Module):
 def build(*, encoder: Sequence[int] = ENCODER, decoder: Sequence[int] = DECODER) -> VoxelMorph:
     """Build the network with random weights, in evaluation mode; see `UNet3d` for the features."""
     network = untrained(lambda: VoxelMorph(encoder, decoder))
-    network.flow.weight.data *= CALM
+    calm(network.flow)
     return network
 
 

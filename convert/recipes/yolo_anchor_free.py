@@ -20,14 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from convert.recipes.contract import Recipe
-from convert.recipes.initial import untrained
+from convert.recipes.initial import calm, untrained
 from convert.recipes.yolov5 import PRIOR, STRIDES, Convolution, PathAggregation, cells
 
 LABELS = 8
 BINS = 16
 SIDES = 4
-CALM = 0.1
-"""By what the last weights are scaled down, so that untrained boxes reach several cells and nothing is sure."""
 
 
 class DistanceHead(nn.Module):
@@ -102,8 +100,7 @@ def build(*, depth: float = 0.33, width: float = 0.25, labels: int = LABELS) -> 
     """Build the network with random weights, in evaluation mode; `depth` and `width` are multiples."""
     network = untrained(lambda: YoloAnchorFree(depth, width, labels))
     for head in network.heads:
-        for branch in (head.box, head.label):
-            branch[-1].weight.data *= CALM
+        calm(*(head.get_submodule(f"{branch}.2") for branch in ("box", "label")))
     return network
 
 

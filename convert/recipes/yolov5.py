@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convert.recipes.initial import calm, untrained
+
 WIDTHS = (64, 128, 256, 512, 1024)
 STRIDES = (8, 16, 32)
 ANCHORS = (
@@ -234,3 +236,10 @@ class Yolov5(PathAggregation):
         """
         found: Tensor = self.model["24"](self.features(image))
         return found
+
+
+def untrained_yolov5(depth: float, width: float, labels: int) -> Yolov5:
+    """Return a `Yolov5` with random weights, in evaluation mode."""
+    network = untrained(lambda: Yolov5(depth, width, labels))
+    calm(*network.get_submodule("model.24.m").children())
+    return network

@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 from convert.recipes.contract import Recipe
-from convert.recipes.initial import untrained
-from convert.recipes.yolov5 import Yolov5
+from convert.recipes.yolov5 import Yolov5, untrained_yolov5
 
 LABELS = 14
 
 
 def build(*, depth: float = 0.33, width: float = 0.5, labels: int = LABELS) -> Yolov5:
     """Build the network with random weights, in evaluation mode; `depth` and `width` are multiples."""
-    return untrained(lambda: Yolov5(depth, width, labels))
+    return untrained_yolov5(depth, width, labels)
 
 
 RECIPE = Recipe(

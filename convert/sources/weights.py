@@ -13,7 +13,7 @@ from edge.errors import UsageError
 
 State = Mapping[str, Any]
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net", "generator")
+WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "network", "net", "generator")
 """Under which training scripts put the weights, beside their optimiser's."""
 
 PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")

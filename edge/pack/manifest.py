@@ -110,7 +110,7 @@ class Role:
     ----------
     words, without : tuple of str
         Any of the former and none of the latter is a word of (0008,103E) Series Description; case does not count, and
-        whatever is no letter or digit parts words.
+        whatever is no letter, digit or * parts words: ``T2*`` is another word than ``T2``.
     contrast : bool, optional
         Whether (0018,0010) Contrast/Bolus Agent names one; None: not asked.
     """

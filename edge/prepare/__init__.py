@@ -141,7 +141,7 @@ def prepare(scans: Mapping[str, Scan], manifest: Manifest) -> Iterator[Feed]:
         ``P409`` the pack asks for what cannot be prepared.
     ReadError
         ``C717``: values that are no numbers (NaN) would reach the model; ``C722``: scans that have no place in common;
-        ``R303``: a volume that does not fit in memory, window by window.
+        ``C728``: a volume that does not fit in memory, window by window.
     """
     whole, grid = _whole(scans, manifest)
     task = manifest.task

@@ -49,7 +49,7 @@ def plan_windows(
     Raises
     ------
     ReadError
-        ``R303``: it does not fit.
+        ``C728``: it does not fit.
     """
     softmax = task.activation == "softmax"
     classes = len(task.labels) + softmax

@@ -11,7 +11,7 @@ from edge.errors import ReadError
 from edge.geometry import Shape, resample
 from edge.prepare.image import Image
 from edge.prepare.memory import budget_bytes
-from edge.reasons import TOO_LARGE, UNKNOWN_SPACING
+from edge.reasons import NOT_ENOUGH_MEMORY, UNKNOWN_SPACING
 from edge.typed import Between
 
 Size = Annotated[int, Between(1, 4096)]
@@ -30,7 +30,7 @@ def resample_spacing(image: Image, *, spacing_mm: tuple[Millimetres, Millimetres
     Raises
     ------
     ReadError
-        ``C727``: the spacing of the scan is not known; ``R303``: it would be larger than the memory.
+        ``C727``: the spacing of the scan is not known; ``C728``: it would be larger than the memory.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def _onto(image: Image, shape: Shape) -> Image:
         raise ReadError(
             f"Resampling {image.grid.shape} voxels to {shape}: found {needed / 1e9:.2f} GB, expected at most "
             f"{budget / 1e9:.2f} GB.",
-            TOO_LARGE,
+            NOT_ENOUGH_MEMORY,
         )
     grid = image.grid.resized(shape)
     return image.moved(resample(image.voxels, image.grid, grid).astype(np.float32, copy=False), grid)

@@ -36,9 +36,9 @@ def translate(
     shape = feed.grid.shape[1:] if flat else feed.grid.shape
     raw = finite_output(outputs, task.output, (1, None, *shape))[0]
     if len(raw) not in ((1, 3) if flat else (1,)):
+        wanted = "1 or 3 channels" if flat else "1 channel"
         raise EngineError(
-            f"Reading the output {task.output!r}: found {len(raw)} channels, expected {'1 or 3' if flat else '1'}.",
-            BAD_OUTPUT,
+            f"Reading the output {task.output!r}: found shape {raw.shape}, expected {wanted}.", BAD_OUTPUT
         )
     low, high = task.range
     values = np.moveaxis(raw.clip(low, high), 0, -1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.errors import ReadError
 from edge.geometry import Shape
-from edge.reasons import TOO_LARGE
+from edge.reasons import NOT_ENOUGH_MEMORY
 from edge.volume.blend import THICKNESS
 from edge.volume.source import CHUNK, Decision
 from edge.volume.tiles import Tiles
@@ -93,7 +93,7 @@ def plan(volume: Volume, budget_bytes: int) -> MemoryPlan:
     Raises
     ------
     ReadError
-        ``R303``: not even one class at a time fits.
+        ``C728``: not even one class at a time fits.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def plan(volume: Volume, budget_bytes: int) -> MemoryPlan:
     room = budget_bytes - (spilt.peak_bytes - spilt.sums_bytes)
     block = room // (spilt.sums_bytes // volume.decision.classes)
     if block < 1:
-        raise ReadError(_refusal(volume, budget_bytes), TOO_LARGE)
+        raise ReadError(_refusal(volume, budget_bytes), NOT_ENOUGH_MEMORY)
     return _laid_out(volume, block=block, labels_on_disk=True)
 
 

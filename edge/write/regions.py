@@ -75,17 +75,18 @@ def outlined(findings: Segmentation, plane: Grid) -> list[Outlined]:
 def point_to_show(findings: Segmentation) -> Point:
     """Return the voxel through which the planes go: the middle of the largest region's largest slice.
 
-    Regions that are findings come before others. The middle is the region's own voxel nearest to the centre of
-    gravity of that slice, so that every plane goes through the region. Where nothing was found it is the middle of
-    the volume.
+    Regions that are findings come before others. Of several slices of one size it is the one in their middle, and in
+    it the region's own voxel nearest to the centre of gravity, so that every plane goes through the region. Where
+    nothing was found it is the middle of the volume.
     """
     index = _largest(findings.regions)
     nz, ny, nx = findings.grid.shape
     if index is None:
         return nz // 2, ny // 2, nx // 2
     first, last = findings.regions[index].slices or (0, nz - 1)
-    counts = [int(_slice_mask(findings, index, z).sum()) for z in range(first, last + 1)]
-    z = first + int(np.argmax(counts))
+    counts = np.array([int(_slice_mask(findings, index, z).sum()) for z in range(first, last + 1)])
+    largest = np.flatnonzero(counts == counts.max())
+    z = first + int(largest[len(largest) // 2])
     rows, columns = np.nonzero(_slice_mask(findings, index, z))
     nearest = int(np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2))
     return z, int(rows[nearest]), int(columns[nearest])

@@ -28,7 +28,8 @@ ACROSS_WEIGHT = 0.6
 def synthetic(result: ResultReport, scan: Scan | None, findings: Findings | None) -> dict[str, bytes]:  # noqa: ARG001
     """Return ``synthetic.png`` with the word burnt in, and of a volume ``synthetic.nii.gz`` with it in its header.
 
-    The picture is enlarged by a whole factor where it is small; of a volume it is the middle slice.
+    The picture is enlarged by a whole factor where it is small; of a volume it is the middle slice. Frames that have
+    no place in the patient make no volume.
     """
     if not isinstance(findings, Translation):
         return {}
@@ -37,7 +38,7 @@ def synthetic(result: ResultReport, scan: Scan | None, findings: Findings | None
     factor = max(1, -(-LEAST_PIXELS // max(rows, columns)))
     enlarged = np.ascontiguousarray(view.pixels.repeat(factor, axis=0).repeat(factor, axis=1))
     files = {"synthetic.png": encode_png(burn(enlarged, findings.makes))}
-    if findings.grid.shape[0] > 1:
+    if findings.grid.shape[0] > 1 and findings.grid.space == "patient":
         words = f"{SYNTHETIC} {findings.makes}, {findings.unit}"
         files["synthetic.nii.gz"] = nifti(findings.values, findings.grid, words)
     return files

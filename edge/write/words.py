@@ -155,8 +155,8 @@ def registration_words(found: RegistrationReport) -> list[str]:
     """Return how far the moving scan was moved, and where space was turned inside out."""
     folds = "nowhere"
     if found.folded_share > 0.0:
-        folds = f"in {found.folded_share:.2%} of the voxels, where the alignment cannot be right"
-        folds = folds.replace("0.00%", "less than 0.01%")
+        share = "less than 0.01%" if found.folded_share < 0.0001 else f"{found.folded_share:.2%}"
+        folds = f"in {share} of the voxels, where the alignment cannot be right"
     return [
         f"The moving scan was moved by {found.mean_mm:.1f} mm on average, {found.largest_mm:.1f} mm at most.",
         f"Space is folded {folds}.",

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from convert.recipes import mask_rcnn, pix2pix, pix2pix_resnet, voxelmorph, yolo_anchor_free, yolov5n, yolov5s
+from convert.recipes import mask_rcnn, pix2pix, pix2pix_resnet, voxelmorph, yolo_anchor_free, yolov5n
 from convert.recipes.contract import Recipe
 
 YOLOV5N = Recipe(
     name="yolov5n",
     build=partial(yolov5n.build, width=0.125),
     inputs={"image": (1, 3, 64, 96)},
-    outputs=("detections",),
-)
-YOLOV5S = Recipe(
-    name="yolov5s",
-    build=partial(yolov5s.build, width=0.25),
-    inputs={"image": (1, 3, 64, 64)},
     outputs=("detections",),
 )
 YOLO_ANCHOR_FREE = Recipe(
@@ -27,7 +21,7 @@ YOLO_ANCHOR_FREE = Recipe(
 )
 MASK_RCNN = Recipe(
     name="mask-rcnn",
-    build=partial(mask_rcnn.build, blocks=(1, 1, 1), channels=16, candidates=24, proposals=10, detections=6),
+    build=partial(mask_rcnn.build, blocks=(1, 1), channels=16, candidates=24, proposals=10, detections=6),
     inputs={"image": (1, 3, 64, 96)},
     outputs=("boxes", "scores", "labels", "masks"),
     rename=mask_rcnn.rename,

@@ -72,7 +72,7 @@ PLAIN = frozenset(
         "Unsqueeze",
     ]
 )
-"""Operators that every engine has for volumes, TensorRT among them."""
+"""No sampling, suppression or control flow, which engines lack or do in their own ways."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +191,7 @@ def test_folding_in_three_dimensions_leaves_the_answers_and_the_network_as_they_
 
 def test_a_normalisation_behind_a_convolution_of_other_dimensions_stays() -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm3d(2), nn.Conv3d(1, 2, 3), nn.BatchNorm2d(2))
-    kinds = [type(module) for module in fold_batch_norm(network)]
+    kinds = [type(module) for module in fold_batch_norm(network).children()]
     assert kinds == [nn.Conv2d, nn.BatchNorm3d, nn.Conv3d, nn.BatchNorm2d]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from edge.errors import CodedError, EngineError, PackError
 from edge.pack.check import check_pack
 from edge.pack.describe import describe, describe_checks
 from edge.pack.golden import GoldenResult, run_golden
-from edge.pack.manifest import Golden, Manifest
+from edge.pack.manifest import Manifest
 from edge.pack.store import EMBEDDED, Pack, open_pack
 from edge.reasons import (
     BAD_MANIFEST,
@@ -29,7 +30,6 @@ from edge.reasons import (
     MISSING_FILE,
     MODEL_MISMATCH,
     UNSAFE_MODEL,
-    UNSUPPORTED_INPUT,
     Reason,
 )
 from edge.table import Entry

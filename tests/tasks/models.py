@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.findings import Classification, Findings, LabelScore, Segmentation
-from edge.pack.manifest import ClassificationTask, Label, Manifest, Model, SegmentationTask
+from edge.geometry import Grid
+from edge.pack.manifest import Accepts, ClassificationTask, Input, Label, Manifest, Model, Task
 from edge.prepare import Feed, prepare
-from edge.scan import Scan
+from edge.scan import Acquisition, Identity, Scan, Source
 from edge.tasks import conclude
 from edge.testing import phantom_scan, tiny_input, tiny_manifest, tiny_threshold
 
@@ -49,7 +50,7 @@ def classification(
 
 
 def with_task(
-    task: ClassificationTask | SegmentationTask,
+    task: Task,
     thresholds: Mapping[str, float],
     *,
     steps: Sequence[Mapping[str, object]] | None = None,
@@ -61,9 +62,44 @@ def with_task(
     return replace(manifest, models=(replace(manifest.models[0], thresholds=values),))
 
 
+def volume_input(
+    name: str = "image", *, tensor: str = "", steps: Sequence[Mapping[str, object]] = (), **changes: Any
+) -> Input:
+    """The input of a model of volumes, by default 4 x 4 x 4, whatever the scan's values."""
+    accepts = Accepts(stack="volume", colour="grey")
+    item = Input(
+        name=name, tensor=tensor or name, accepts=accepts, axes="NCDHW", shape=(1, 4, 4, 4), steps=tuple(steps)
+    )
+    return replace(item, **changes)
+
+
+def volume_of(voxels: Array, grid: Grid | None = None, **identity: str) -> Scan:
+    """A volume in the patient: axes as those of a body, 1 mm, unless a grid is given."""
+    matrix = np.array([[0, 0, 1.0, -10.0], [0, 1.0, 0, 20.0], [1.0, 0, 0, -30.0], [0, 0, 0, 1]])
+    place = grid or Grid.of(voxels.shape[:3], matrix, "patient")
+    return Scan(
+        voxels=voxels,
+        grid=place,
+        stack="volume",
+        unit="stored value",
+        identity=Identity(**identity),
+        acquisition=Acquisition(modality="MR", photometric="MONOCHROME2"),
+        sources=(Source(path="volume", sha256="0" * 64),),
+        places=tuple((0, z) for z in range(len(voxels))),
+    )
+
+
 def model_of(manifest: Manifest) -> Model:
     """The only model."""
     return manifest.models[0]
+
+
+def answered(
+    manifest: Manifest, scans: Mapping[str, Scan], answer: Callable[[Mapping[str, Array]], Mapping[str, Array]]
+) -> Findings:
+    """The findings when the model is a function of what it is fed."""
+    results = ((feed, answer(feed.tensors)) for feed in prepare(scans, manifest))
+    return conclude(results, scans, manifest, model_of(manifest))
 
 
 def feed_of(scan: Scan, manifest: Manifest) -> Feed:

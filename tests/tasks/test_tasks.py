@@ -2,49 +2,99 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge.errors import EngineError
-from edge.pack.manifest import Manifest
-from edge.tasks import TASKS, activate, conclude
+from edge.findings import Findings, said_of, state_of
+from edge.pack.manifest import DetectionTask, Manifest, RegistrationTask, TranslationTask
+from edge.prepare import prepare
+from edge.scan import Scan
+from edge.tasks import TASKS, activate, conclude, shares
 from edge.testing import phantom_scan, tiny_manifest, tiny_segmentation
-from tests.tasks.models import concluded, feed_of, model_of, with_task
+from tests.tasks.models import answered, label, model_of, volume_input, volume_of, with_task
 
 Array = NDArray[Any]
-SIZE = {"classification": (1, 1), "segmentation": (1, 1, 4, 4)}
+FLAT = np.arange(64.0).reshape(4, 4, 4)
 
 
-def manifest_of(task: str) -> Manifest:
-    return tiny_manifest() if task == "classification" else with_task(tiny_segmentation(), {"bright": 0.5})
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A task with the shape of its answer."""
+
+    manifest: Manifest
+    shape: tuple[int, ...]
+    scans: Mapping[str, Scan] = field(default_factory=lambda: {"image": phantom_scan((1, 8, 8))})
+
+
+def detector(layout: str = "one-per-label") -> Manifest:
+    task = DetectionTask(kind="detection", layout=layout, output="scores", activation="none", labels=(label("bright"),))  # type: ignore[arg-type]
+    return with_task(task, {"bright": 0.5})
+
+
+def registration() -> Manifest:
+    task = RegistrationTask(kind="registration", output="scores", fixed="fixed", moving="moving")
+    return tiny_manifest(task=task, inputs=(volume_input("fixed"), volume_input("moving")))
+
+
+CASES = {
+    "classification": Case(manifest=tiny_manifest(), shape=(1, 1)),
+    "segmentation": Case(manifest=with_task(tiny_segmentation(), {"bright": 0.5}), shape=(1, 1, 4, 4)),
+    "detection": Case(manifest=detector(), shape=(1, 1, 7)),
+    "registration": Case(
+        manifest=registration(),
+        shape=(1, 3, 4, 4, 4),
+        scans={"fixed": volume_of(FLAT), "moving": volume_of(FLAT)},
+    ),
+    "translation": Case(
+        manifest=with_task(
+            TranslationTask(kind="translation", output="scores", range=(0.0, 1.0), unit="none", makes="picture"), {}
+        ),
+        shape=(1, 1, 4, 4),
+    ),
+}
+SIZE = {name: case.shape for name, case in CASES.items()}
+
+
+def given(task: str, outputs: dict[str, Array]) -> Findings:
+    """The findings of a case when the model gives these outputs."""
+    case = CASES[task]
+    return answered(case.manifest, case.scans, lambda _: outputs)
 
 
 def refused(task: str, outputs: dict[str, Array]) -> str:
     with pytest.raises(EngineError) as caught:
-        concluded(manifest_of(task), outputs)
+        given(task, outputs)
     assert caught.value.reason.code == "E503"
     return caught.value.message
 
 
 def test_every_task_is_tested() -> None:
-    assert set(SIZE) == set(TASKS)
-    assert all(manifest_of(name).task.kind == name for name in TASKS)
+    assert set(CASES) == set(TASKS)
+    assert all(case.manifest.task.kind == name for name, case in CASES.items())
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_an_answer_is_a_finding(task: str) -> None:
-    assert concluded(manifest_of(task), {"scores": np.ones(SIZE[task], np.float32)})
+    found = given(task, {"scores": np.ones(SIZE[task], np.float32)})
+    assert type(found).__name__.lower().startswith(task)
+    assert found.grid.space == next(iter(CASES[task].scans.values())).grid.space
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "bool"])
 @pytest.mark.parametrize("task", TASKS)
 def test_numbers_of_any_type_are_taken(task: str, dtype: str) -> None:
-    assert concluded(manifest_of(task), {"scores": np.ones(SIZE[task], dtype)})
+    found = given(task, {"scores": np.ones(SIZE[task], dtype)})
+    expected = given(task, {"scores": np.ones(SIZE[task], np.float32)})
+    assert said_of(found) == said_of(expected)
+    assert state_of(found) == state_of(expected)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -78,11 +128,28 @@ def test_words_are_no_answer(task: str) -> None:
 
 @pytest.mark.parametrize("times", [0, 2])
 @pytest.mark.parametrize("task", TASKS)
-def test_a_model_of_a_picture_runs_exactly_once(task: str, times: int) -> None:
-    manifest, scan = manifest_of(task), phantom_scan((1, 8, 8))
-    result = (feed_of(scan, manifest), {"scores": np.ones(SIZE[task], np.float32)})
+def test_a_model_that_sees_everything_runs_exactly_once(task: str, times: int) -> None:
+    case = CASES[task]
+    (feed,) = prepare(case.scans, case.manifest)
+    result = (feed, {"scores": np.ones(case.shape, np.float32)})
     with pytest.raises(EngineError, match=f"ran {times} times"):
-        conclude([result] * times, {"image": scan}, manifest, model_of(manifest))
+        conclude([result] * times, case.scans, case.manifest, model_of(case.manifest))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_answer_is_not_written_to(task: str) -> None:
+    values = np.full(SIZE[task], 0.25, np.float32)
+    values.setflags(write=False)
+    given(task, {"scores": values})
+    assert (values == 0.25).all()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_manifest_of_another_task_is_a_mistake_of_the_program(task: str) -> None:
+    other = next(name for name in TASKS if name != task)
+    function = TASKS[task].load()
+    with pytest.raises(TypeError, match=CASES[other].manifest.task.kind):
+        function([], CASES[other].scans, CASES[other].manifest, model_of(CASES[other].manifest))
 
 
 # Activations ---------------------------------------------------------------------------------------------
@@ -90,7 +157,7 @@ def test_a_model_of_a_picture_runs_exactly_once(task: str, times: int) -> None:
 LOGITS = st.lists(st.floats(-(2.0**127), 2.0**127, width=32), min_size=1, max_size=8)
 
 
-@given(LOGITS)
+@hypothesis.given(LOGITS)
 def test_any_logits_become_scores_from_0_to_1(logits: list[float]) -> None:
     values = np.array([logits], np.float32)
     for activation in ("sigmoid", "softmax"):
@@ -103,6 +170,14 @@ def test_any_logits_become_scores_from_0_to_1(logits: list[float]) -> None:
 def test_a_sigmoid_is_a_sigmoid() -> None:
     logits = np.linspace(-30, 30, 61, dtype=np.float32)
     assert np.allclose(activate(logits, "sigmoid", "s", 0), 1 / (1 + np.exp(-logits.astype(np.float64))), atol=1e-15)
+
+
+@hypothesis.given(LOGITS)
+def test_shares_of_a_volume_are_the_scores_of_a_picture(logits: list[float]) -> None:
+    values = np.array(logits, np.float32).reshape(-1, 1)
+    for activation in ("sigmoid", "softmax"):
+        exact = activate(values, activation, "scores", 0)
+        assert np.abs(shares(values, activation, 0) - exact).max() < 1e-6
 
 
 def test_a_softmax_is_a_softmax() -> None:

@@ -22,9 +22,9 @@ Array = NDArray[Any]
 SHAPE = (24, 40, 48)
 STEPS_MM = (4.0, 2.5, 2.0)
 TURNS = tuple(
-    Turn(axes=axes, flips=flips)
-    for axes in itertools.permutations(range(3))
-    for flips in itertools.product((False, True), repeat=3)
+    Turn(axes=(a, b, c), flips=(f, g, h))
+    for a, b, c in itertools.permutations(range(3))
+    for f, g, h in itertools.product((False, True), repeat=3)
 )
 """The 48 ways to store one volume."""
 

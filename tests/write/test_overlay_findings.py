@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.findings import Classification, Notice
+from edge.findings import Classification, Detections, InfluenceMap, Notice, Segmentation
 from edge.geometry import Grid
 from edge.reasons import BLANK, UNKNOWN_AGE, UNKNOWN_BODY_PART, WRONG_AGE, WRONG_MODALITY
 from edge.scan import Scan
 from edge.testing import phantom_scan, tiny_manifest
 from edge.write import Outcome
 from edge.write.canvas import DARK
-from edge.write.overlay import BANNER, BANNERS, FOOT
+from edge.write.overlay import BANNER, BANNERS, FOOT, layout_of
 from edge.write.panels import LABEL_COLOURS, TWO
 from tests.write.outcomes import (
     classified,
@@ -31,6 +31,7 @@ from tests.write.outcomes import (
     segmented,
     words_of,
 )
+from tests.write.planted import ball, detected, detection, segmented_volume, translation, volume_scan
 
 Array = NDArray[Any]
 PANEL_TOP, PANEL_BOTTOM = TWO.panels[0].top, TWO.panels[0].top + TWO.panels[0].height
@@ -52,6 +53,7 @@ def negative(scan: Scan) -> Outcome:
 
 
 SCAN = picture_scan(ramp(100, 80), spacing_mm=(0.5, 0.5))
+VOLUME = volume_scan()
 
 
 # Influence maps ------------------------------------------------------------------------------------------
@@ -88,6 +90,35 @@ def test_of_several_maps_that_of_the_surest_finding_is_shown_and_named(monkeypat
 def test_a_finding_without_a_map_is_not_explained_by_another_labels_map(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = [score("Mass", 0.9), score("Edema", 0.2)]
     assert map_caption(monkeypatch, classified(SCAN, *labels, mapped=["edema"])).startswith("The model gives no")
+
+
+def mapped_volume(*at: int) -> Outcome:
+    """A map of a volume that is hot at one of its voxels."""
+    values = np.zeros((6, 8, 8), np.float32)
+    values[at] = 1.0
+    label = score("Bleeding", 0.9)
+    shown = InfluenceMap(label=label.name, values=values, grid=VOLUME.grid.resized(values.shape))
+    return outcome(VOLUME, Classification(labels=(label,), maps=(shown,), grid=VOLUME.grid))
+
+
+def test_of_a_volume_seen_whole_the_slice_with_the_strongest_influence_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of = mapped_volume(4, 1, 6)  # 6 pieces of 4 slices: the fifth goes from slice 17 to 20
+    said = words_of(monkeypatch, of)
+    assert any(text.startswith("Picture as received, slice 19 of 24, ") for text in said)
+    picture = pixels(of)
+    plain, tinted = panel(picture, 0).astype(int), panel(picture, 1).astype(int)
+    y, x = np.nonzero(np.abs(tinted - plain).max(axis=-1) > 60)
+    assert y.mean() < 220  # the front of the patient
+    assert x.mean() > 244  # and the left, which is on the right
+
+
+def test_a_volume_without_a_map_is_shown_in_its_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Classification(labels=(score("Bleeding", 0.9),), grid=VOLUME.grid)
+    said = words_of(monkeypatch, outcome(VOLUME, found))
+    assert any(text.startswith("Picture as received, slice 13 of 24, ") for text in said)
+    assert "The model gives no influence map for this picture." in said
 
 
 # Segmentations -------------------------------------------------------------------------------------------
@@ -140,8 +171,9 @@ def test_an_area_is_withheld_where_the_spacing_is_unknown(monkeypatch: pytest.Mo
     assert "1. Region 1: 400 pixels, area unknown (no pixel size)" in said
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_of_a_volume_the_slice_that_was_seen_is_shown_with_its_outlines(axis: int) -> None:
+@pytest.mark.parametrize(("axis", "bottom"), [(0, 50), (1, 50), (2, 30)])
+def test_of_a_volume_the_slice_that_was_seen_is_shown_upright_with_its_outlines(axis: int, bottom: int) -> None:
+    """Index z goes to the left, y to the back, x to the head: the last is at the top of a coronal or sagittal slice."""
     shape = [60, 60, 60]
     voxels = np.zeros(shape, np.uint8)
     at: list[Any] = [slice(None)] * 3
@@ -158,8 +190,9 @@ def test_of_a_volume_the_slice_that_was_seen_is_shown_with_its_outlines(axis: in
     picture = panel(pixels(outcome(scan, found)), 1)
     assert (picture[200, 24 + 300] == 255).all()
     at_colour = np.argwhere((picture == LABEL_COLOURS[0]).all(axis=-1))
-    assert abs(at_colour[:, 0].max() - 50 * 440 / 60) < 6
-    assert abs(at_colour[:, 1].max() - 24 - 30 * 440 / 60) < 6
+    assert abs(at_colour[:, 0].max() - bottom * 440 / 60) < 6
+    assert abs(at_colour[:, 1].min() - 24 - 10 * 440 / 60) < 6
+    assert abs(at_colour[:, 1].max() - 24 - 50 * 440 / 60) < 6
 
 
 # Words ---------------------------------------------------------------------------------------------------
@@ -182,6 +215,16 @@ def test_a_score_is_never_rounded_up_to_the_threshold_that_it_misses(monkeypatch
     assert "A: score 0.4996, below the threshold 0.5000" in said
 
 
+def long_volume() -> Segmentation:
+    found = segmented_volume(VOLUME, [ball((4 + 2 * index, 20, 24), 9) for index in range(8)])
+    return replace(found, regions=tuple(replace(region, title=LONG) for region in found.regions))
+
+
+def long_boxes() -> Detections:
+    boxes = [detection(SCAN, (index, index, 90 - index, 70), 0.9 - 0.01 * index, name=LONG) for index in range(30)]
+    return detected(SCAN, *boxes, names=(LONG,))
+
+
 LONG_TEXTS = {
     "labels": lambda: outcome(
         SCAN,
@@ -195,6 +238,9 @@ LONG_TEXTS = {
     "lines": lambda: failed("one\ntwo\tthree\r\nfour \x00 five"),
     "languages": lambda: outcome(SCAN, classified(SCAN, score("Łódź 肺炎 निमोनिया \U0001fac1", 0.9))),
     "regions": lambda: outcome(SCAN, segmented(SCAN, np.ones((20, 100, 80), np.bool_))),
+    "volume": lambda: outcome(VOLUME, long_volume()),
+    "boxes": lambda: outcome(SCAN, long_boxes()),
+    "synthetic": lambda: outcome(SCAN, translation(SCAN.grid, SCAN.voxels, makes=LONG)),
 }
 
 
@@ -204,9 +250,10 @@ def test_however_long_the_words_nothing_leaves_its_place(name: str) -> None:
     dark = np.array(DARK)
     assert (picture[BANNER.height + 2 :, -10:] == dark).all()
     assert (picture[BANNER.height + 2 :, :10] == dark).all()
-    assert (picture[TWO.lines.top + TWO.lines.height + 1 : FOOT.top - 1] == dark).all()
+    panels, lines = layout_of(LONG_TEXTS[name]().findings).panels, layout_of(LONG_TEXTS[name]().findings).lines
+    assert (picture[lines.top + lines.height + 1 : FOOT.top - 1] == dark).all()
     assert (picture[-2:] == dark).all()
-    assert (picture[PANEL_BOTTOM + 30 : TWO.lines.top - 1] == dark).all()
+    assert (picture[panels[0].top + panels[0].height + 30 : lines.top - 1] == dark).all()
     if "FINDING" not in BANNERS[LONG_TEXTS[name]().result.state][0]:
         assert (picture[PANEL_TOP:PANEL_BOTTOM, 506:518] == dark).all()
 

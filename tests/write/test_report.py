@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 from edge.choose import Choice
+from edge.detect.instances import paste_patch
 from edge.errors import OutputError
-from edge.findings import Notice
+from edge.findings import Detection, Notice
 from edge.reasons import NO_PIXELS, UNKNOWN_AGE
 from edge.results import Asked, study_report
 from edge.scan import LeftOut, StudyIndex
 from edge.typed import dump, parse
 from edge.write import REPORT, WRITERS, Outcome, finished_report, write_pictures, write_report
-from edge.write.report import StudyReport, content_sha256, sealed, to_json
+from edge.write.report import StudyReport, TranslationReport, content_sha256, sealed, to_json
 from tests.write.outcomes import (
     asked_of,
     classified,
@@ -32,16 +33,34 @@ from tests.write.outcomes import (
     score,
     segmented,
 )
+from tests.write.planted import ball, detected, detection, registration, segmented_volume, translation, volume_scan
 
 SCAN = picture_scan(np.arange(400, dtype=np.uint16).reshape(20, 20), spacing_mm=(0.5, 0.25))
+VOLUME = volume_scan()
 MASKS = np.zeros((2, 20, 20), np.bool_)
 MASKS[0, 3:9, 4:7] = True
 WARNING = Notice(reason=UNKNOWN_AGE, severity="warn", detail="Found no age.")
+
+
+def instance() -> Detection:
+    """A box with an outline."""
+    edges = (2, 3, 9, 12)
+    patch = np.ones((28, 28), np.float32)
+    return detection(SCAN, edges, 0.9, mask=paste_patch(patch, edges, SCAN.grid, SCAN.grid))
+
 
 OUTCOMES: dict[str, Callable[[], Outcome]] = {
     "finding": lambda: outcome(SCAN, classified(SCAN, score("Pneumonia", 0.93)), warnings=[WARNING]),
     "no-finding": lambda: outcome(SCAN, classified(SCAN, score("Pneumonia", 0.03), score("N", 0.9, threshold=None))),
     "segmentation": lambda: outcome(SCAN, segmented(SCAN, MASKS)),
+    "volume": lambda: outcome(VOLUME, segmented_volume(VOLUME, [ball((12, 20, 24), 9)])),
+    "overlapping": lambda: outcome(VOLUME, segmented_volume(VOLUME, [ball((9, 20, 24), 9)] * 2, exclusive=False)),
+    "detection": lambda: outcome(SCAN, detected(SCAN, detection(SCAN, (2, 3, 9, 12), 0.9))),
+    "instances": lambda: outcome(SCAN, detected(SCAN, instance())),
+    "nodules": lambda: outcome(VOLUME, detected(VOLUME, detection(VOLUME, (2, 3, 9, 8, 9, 14), 0.9))),
+    "no-box": lambda: outcome(SCAN, detected(SCAN)),
+    "registration": lambda: outcome(VOLUME, registration(VOLUME)),
+    "translation": lambda: outcome(VOLUME, translation(VOLUME.grid, VOLUME.voxels)),
     "refusal": lambda: outcome(SCAN, refusal()),
     "not-decoded": not_decoded,
     "failed": failed,
@@ -74,6 +93,53 @@ def test_the_report_names_neither_patient_nor_more_than_it_must() -> None:
     text = to_json(report_of(outcome(secret, classified(secret, score("A", 0.9)))))
     assert "Lovelace" not in text
     assert '"1815"' not in text
+
+
+def test_a_box_is_told_with_its_place_on_the_source_and_in_the_patient() -> None:
+    found = outcome(VOLUME, detected(VOLUME, detection(VOLUME, (2, 3, 9, 8, 9, 14), 0.9), names=("nodule", "mass")))
+    reported = json.loads(to_json(report_of(found)))["results"][0]["findings"]
+    (box,) = reported["boxes"]
+    assert box["edges"] == [2.0, 3.0, 9.0, 8.0, 9.0, 14.0]
+    assert box["size_mm"] == [24.0, 15.0, 10.0]
+    assert box["centre_mm"] == pytest.approx([-31 + 2 * 11.0, -57 + 2.5 * 5.5, 112 + 4 * 4.5])
+    assert (box["name"], box["score"], box["threshold"], box["urgency"]) == ("nodule", 0.9, 0.3, "soon")
+    assert (box["enclosing"], box["clipped"], box["mask_pixels"]) == (False, False, None)
+    assert [label["name"] for label in reported["labels"]] == ["nodule", "mass"]
+
+
+def test_a_volume_is_told_in_millilitres_with_its_longest_diameter() -> None:
+    mask = np.zeros(VOLUME.grid.shape, np.bool_)
+    mask[5:9, 10:14, 20:30] = True
+    found = outcome(VOLUME, segmented_volume(VOLUME, [mask]))
+    reported = json.loads(to_json(report_of(found)))["results"][0]["findings"]
+    (region,) = reported["regions"]
+    assert reported["exclusive"] is True
+    assert region["volume_ml"] == pytest.approx(160 * 20 / 1000)
+    assert region["slices"] == [5, 8]
+    assert (region["components"], region["diameter_slice"]) == (1, 5)
+    assert region["area_mm2"] is None
+
+
+@pytest.mark.parametrize("name", ["registration", "translation"])
+def test_what_was_made_is_done_and_never_no_finding(name: str) -> None:
+    report = report_of(OUTCOMES[name]())
+    document = json.loads(to_json(report))
+    assert document["state"] == document["results"][0]["state"] == "done"
+    assert document["results"][0]["findings"]["kind"] == name
+    assert "no finding" not in report.summary.lower()
+    assert report.summary.endswith("Nothing was looked for.")
+
+
+def test_a_translation_calls_itself_synthetic() -> None:
+    found = json.loads(to_json(report_of(OUTCOMES["translation"]())))["results"][0]["findings"]
+    assert found["origin"] == "SYNTHETIC"
+    with pytest.raises(ValueError, match="origin"):
+        parse(TranslationReport, found | {"origin": "scanner"})
+
+
+def test_a_registration_tells_its_displacements_in_millimetres() -> None:
+    found = json.loads(to_json(report_of(OUTCOMES["registration"]())))["results"][0]["findings"]
+    assert (found["mean_mm"], found["largest_mm"], found["folded_share"], found["unit"]) == (8.0, 8.0, 0.0, "mm")
 
 
 # The seal ------------------------------------------------------------------------------------------------
@@ -140,9 +206,36 @@ def test_of_several_results_each_has_its_own_files(tmp_path: Path) -> None:
     assert finished_report(tmp_path, report.request_sha256) == report
 
 
-def test_the_same_study_writes_the_same_bytes(tmp_path: Path) -> None:
-    report_of(OUTCOMES["segmentation"](), out=tmp_path / "one")
-    report_of(OUTCOMES["segmentation"](), out=tmp_path / "other")
+FILES: dict[str, set[str]] = {
+    "volume": {"labels.nii.gz", "labels.json"},
+    "overlapping": {"mask-region-1.nii.gz", "mask-region-2.nii.gz"},
+    "detection": set(),
+    "instances": {"instances.png"},
+    "registration": {"warped.nii.gz", "displacement.nii.gz"},
+    "translation": {"synthetic.png", "synthetic.nii.gz"},
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_kind_of_result_has_its_files(name: str, tmp_path: Path) -> None:
+    report = report_of(OUTCOMES[name](), out=tmp_path)
+    assert {file.name for file in report.results[0].files} == {"overlay.png", *FILES[name]}
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_no_file_of_an_earlier_result_stays(name: str, numbered: bool, tmp_path: Path) -> None:
+    """Of any kind, alone or one of several; what others put there stays."""
+    report_of(*([OUTCOMES[name](), failed()] if numbered else [OUTCOMES[name]()]), out=tmp_path)
+    (tmp_path / "notes.nii.gz").write_bytes(b"")
+    report_of(OUTCOMES["refusal"](), out=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {REPORT, "overlay.png", "notes.nii.gz"}
+
+
+@pytest.mark.parametrize("name", ["segmentation", *FILES])
+def test_the_same_study_writes_the_same_bytes(name: str, tmp_path: Path) -> None:
+    report_of(OUTCOMES[name](), out=tmp_path / "one")
+    report_of(OUTCOMES[name](), out=tmp_path / "other")
     for path in (tmp_path / "one").iterdir():
         if path.name != REPORT:
             assert path.read_bytes() == (tmp_path / "other" / path.name).read_bytes()

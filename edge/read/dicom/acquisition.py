@@ -110,7 +110,12 @@ def _yes(dataset: Dataset, keyword: str) -> bool | None:
 
 
 def _contrast(dataset: Dataset) -> bool | None:
-    """(0018,0010): an agent is named wherever one was used (PS3.3 C.7.6.4); where the element is empty, who knows."""
+    """(0018,0010), in enhanced objects (0018,0012): an agent is named wherever one was used (PS3.3 C.7.6.4, C.7.6.4b).
+
+    Where the element is empty, who knows.
+    """
+    if dataset.get("ContrastBolusAgentSequence"):
+        return True
     if "ContrastBolusAgent" not in dataset:
         return False
     agent = (text(dataset, "ContrastBolusAgent") or "").strip().upper()

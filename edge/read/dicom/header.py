@@ -30,7 +30,8 @@ DESCRIBED = (
     "PixelSpacing", "PixelSpacingCalibrationType", "EstimatedRadiographicMagnificationFactor", "BitsAllocated",
     "BitsStored", "HighBit", "PixelRepresentation", "BurnedInAnnotation", "WindowCenter", "WindowWidth",
     "RescaleIntercept", "RescaleSlope", "RescaleType", "VOILUTFunction", "LossyImageCompression", "Units",
-    "GridFrameOffsetVector", "DoseUnits", "DoseGridScaling", "SharedFunctionalGroupsSequence",
+    "GridFrameOffsetVector", "DoseUnits", "DoseGridScaling", "SharedFunctionalGroupsSequence", "ContrastBolusAgent",
+    "ContrastBolusAgentSequence",
 )  # fmt: skip
 """The elements that describe a file; to load it, all are read."""
 

@@ -1,0 +1,1 @@
+"""Tests of displacement fields: warping and folds."""
