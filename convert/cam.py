@@ -256,9 +256,7 @@ class _Tail:
         """The error that names what does not fit."""
         if isinstance(found, NodeProto):
             found = f"{found.op_type} {found.name!r}" if found.name else f"{found.op_type} of {found.output[0]!r}"
-        return UsageError(
-            f"{self._doing}: found {found}{why}, expected {expected}. Such a net has no such map: leave the map out."
-        )
+        return UsageError(f"{self._doing}: found {found}{why}, expected {expected}. Such a net goes without a map.")
 
     def maker(self, tensor: str, expected: str) -> NodeProto:
         """The node that makes a tensor, behind any that only shape it."""

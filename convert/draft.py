@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import onnx
 from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from convert.hints import Hints, InputHint
 from edge.errors import UsageError
+from edge.typed import signature_schema
 
 PLACEHOLDER = "FILL IN"
 
@@ -22,7 +23,8 @@ HEAD = f"""\
 """
 
 STEPS = """\
-# From the scan to the tensor, in this order, exactly as in training. A step is one of:
+# From the scan to the tensor, in this order, exactly as in training. A step is one of, with its options (in brackets:
+# may be left out):
 {names}
 # For example:
 #   {{ step = "monochrome2" }},                                    high values are bright
@@ -123,7 +125,7 @@ def _input(item: _Tensor, hint: InputHint) -> Iterator[str]:
     axes, sizes = _axes(item), item.sizes[1:]
     channels = sizes[-1] if axes.endswith("C") else sizes[0]
     spatial = sizes[:-1] if axes.endswith("C") else sizes[1:]
-    modality = "DICOM's word, such as CR, DX, CT, MR, MG, US"
+    modality = "DICOM's word, such as CR, DX, CT, MR, MG, US; an empty list asks nothing"
     yield f"\n# The graph's input {item.name}: {show_sizes(item.sizes)}, N first."
     if hint.channel_names:
         yield f"# Its makers call its channels: {_comment(', '.join(hint.channel_names))}."
@@ -154,8 +156,16 @@ def _steps(spatial: tuple[int | None, ...], channels: int | None) -> str:
 
     height, width = spatial[-2:]
     order = "grey" if channels == 1 else "rgb"
-    names = textwrap.fill(", ".join(sorted(TABLE)), 100, initial_indent="#   ", subsequent_indent="#   ")
+    names = "\n".join(f"#   {name}{_options(entry.load())}" for name, entry in sorted(TABLE.items()))
     return STEPS.format(names=names, height=height or 224, width=width or 224, channels=order).rstrip("\n")
+
+
+def _options(step: Callable[..., Any]) -> str:
+    """What a step is told beside its name; brackets around what has a default."""
+    told = signature_schema(step)
+    needed = told.get("required", [])
+    names = [name if name in needed else f"[{name}]" for name in told["properties"]]
+    return f": {', '.join(names)}" if names else ""
 
 
 def _task(model: ModelProto, outputs: list[_Tensor], told: Hints) -> Iterator[str]:
@@ -188,11 +198,20 @@ def _task(model: ModelProto, outputs: list[_Tensor], told: Hints) -> Iterator[st
     for label in names:
         yield from _label(label, makers)
     yield "\n# From which score on a label is found: one for each that can be a finding, none for softmax segmentation."
-    yield "# rule: sensitivity or specificity with at_least, youden, or fixed with value."
+    yield from _thresholds(names, segments=segments)
+
+
+def _thresholds(names: Sequence[str], *, segments: bool) -> Iterator[str]:
+    """The rules that thresholds may be chosen by: of masks, others than of scores."""
+    if segments:
+        yield "# rule: dice (where the mean Dice is largest), or fixed with value."
+    else:
+        yield "# rule: sensitivity or specificity with at_least, youden, or fixed with value."
     for label in names:
         yield f"[thresholds.{label}]"
-        yield f"rule = {_unfilled('sensitivity, specificity, youden or fixed')}"
-        yield f"at_least = {_unfilled('such as 0.9')}"
+        yield f"rule = {_unfilled('dice or fixed' if segments else 'sensitivity, specificity, youden or fixed')}"
+        if not segments:
+            yield f"at_least = {_unfilled('such as 0.9')}  # leave it out for youden and fixed"
 
 
 def _classification(output: _Tensor, count: int | None, activation: str) -> Iterator[str]:

@@ -16,6 +16,8 @@ from edge.pack.manifest import ClassificationTask, SegmentationTask, Task
 PATH, CLASS, GRADE, PATIENT = "path", "label", "grade", "patient"
 GROUPS = ("sex", "age_band", "site", "device")
 YES, NO = ("1", "yes", "true"), ("0", "no", "false")
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
+"""What spreadsheets put between cells where the comma is the decimal sign."""
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -94,8 +96,11 @@ def _rows(table: Path) -> Rows:
             reader = csv.DictReader(file, strict=True)
             rows = list(reader)
             columns = list(reader.fieldnames or [])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"Reading {table}: {error}; expected a CSV file in UTF-8.") from error
+    except OSError as error:
+        raise UsageError(f"Reading {table}: {error.strerror}; expected a CSV file in UTF-8.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        expected = "expected a CSV file in UTF-8 (of a spreadsheet: save it as CSV UTF-8)"
+        raise UsageError(f"Reading {table}: {error}; {expected}.") from error
     _check_columns(table, columns, [PATH])
     if not rows:
         raise UsageError(f"Reading {table}: it names no scan.")
@@ -105,11 +110,14 @@ def _rows(table: Path) -> Rows:
     return rows
 
 
-def _check_columns(table: Path, columns: Sequence[str], wanted: Sequence[str]) -> None:
+def _check_columns(table: Path, columns: Sequence[str], wanted: Sequence[str], instead: str = "") -> None:
     missing = [name for name in wanted if name not in columns]
     if missing:
         found = ", ".join(columns) or "none"
-        raise UsageError(f"Reading {table}: the column {missing[0]!r} is missing; found the columns {found}.")
+        other = next((words for mark, words in SEPARATORS.items() if len(columns) == 1 and mark in found), "")
+        hint = f" They are separated by {other}: save the table with commas." if other else ""
+        lacks = f"the column {missing[0]!r} is missing{instead}"
+        raise UsageError(f"Reading {table}: {lacks}; found the columns {found}.{hint}")
     twice = [name for name in columns if name and columns.count(name) > 1]
     if twice:
         raise UsageError(f"Reading {table}: the column {twice[0]!r} stands there twice; leave one out.")
@@ -148,9 +156,10 @@ def _truths(table: Path, rows: Rows, task: ClassificationTask) -> dict[str, Trut
         classes = np.array(_words(table, rows, CLASS, names))
         truths = {name: classes == name for name in findings}
     else:
-        _check_columns(table, columns, findings)
+        exclusive = task.mode == "multi-class"
+        _check_columns(table, columns, findings, f", or {CLASS!r} with the name of the class" if exclusive else "")
         truths = {name: _yes_or_no(table, rows, name) for name in findings}
-        if task.mode == "multi-class":
+        if exclusive:
             _check_exclusive(table, truths)
     for name, truth in truths.items():
         if truth.all() or not truth.any():

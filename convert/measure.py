@@ -27,10 +27,16 @@ from edge.pack.manifest import ClassificationTask, Input, Manifest, Model, Preci
 from edge.pipeline import examine
 from edge.prepare import prepare
 from edge.read import ScanReader
+from edge.reasons import UNKNOWN_BODY_PART, UNKNOWN_MODALITY, UNKNOWN_VIEW
 from edge.scan import Scan
 
 Feed = Mapping[str, NDArray[np.float32]]
 Mask = NDArray[np.bool_]
+SILENT = (UNKNOWN_MODALITY, UNKNOWN_BODY_PART, UNKNOWN_VIEW)
+HEADLESS = (
+    "Give the scan as DICOM, whose header tells. A file that tells nothing, such as PNG, fits only a description whose"
+    " `accepts` asks nothing there (an empty list); its pack then asks nothing of any scan."
+)
 Truths = Mapping[str, tuple[Path, Scan] | None]
 """A scan's masks, by label; None where the label is nowhere."""
 
@@ -354,4 +360,5 @@ def _all_at(model: Model, limit: float) -> dict[str, Threshold]:
 
 def _unfit(path: Path, notices: Sequence[Notice]) -> UsageError:
     said = "; ".join(f"{notice.reason.code}: {notice.reason.words} {notice.detail}" for notice in notices)
-    return UsageError(f"Measuring with {path}: the pack refuses this scan: {said}")
+    hint = f" {HEADLESS}" if any(notice.reason in SILENT for notice in notices) else ""
+    return UsageError(f"Measuring with {path}: the pack refuses this scan: {said}{hint}")

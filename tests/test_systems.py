@@ -106,12 +106,7 @@ def test_a_volume_is_classified(edgerun: Edgerun, tmp_path: Path, level: int, st
 @pytest.mark.parametrize("index", [0, 13, 29, 47])
 @pytest.mark.parametrize("form", ["nifti", "dicom"])
 def test_a_volume_is_segmented_in_windows(edgerun: Edgerun, tmp_path: Path, index: int, form: str) -> None:
-    task = SegmentationTask(
-        kind="segmentation", output="scores", activation="sigmoid", labels=(label("bright"),), windows=Windows()
-    )
-    spacing = step("resample", spacing_mm=[1.25, 1.25, 0.75])
-    item = volume_input(shape=(1, 6, 6, 6), steps=(step("orient"), spacing, SCALED))
-    made = pack(tmp_path / "pack", task, [item], threshold_net(0.5), {"bright": 0.5})
+    made = windowed_pack(tmp_path / "pack")
     stored = turned(body(), GRID, index)
     scan = nifti(tmp_path / "a.nii", *stored) if form == "nifti" else dicom(tmp_path / "scan", *stored)
     ran = edgerun("infer", scan, "--pack", made, "--out", tmp_path / "out", "--json")
@@ -120,6 +115,28 @@ def test_a_volume_is_segmented_in_windows(edgerun: Edgerun, tmp_path: Path, inde
     assert region["volume_ml"] == pytest.approx(ML, rel=1e-4)
     assert region["components"] == 1
     assert region["share"] == pytest.approx(60 / 720)
+
+
+def windowed_pack(folder: Path) -> Path:
+    """Marks what is bright, seen in windows."""
+    task = SegmentationTask(
+        kind="segmentation", output="scores", activation="sigmoid", labels=(label("bright"),), windows=Windows()
+    )
+    spacing = step("resample", spacing_mm=[1.25, 1.25, 0.75])
+    item = volume_input(shape=(1, 6, 6, 6), steps=(step("orient"), spacing, SCALED))
+    return pack(folder, task, [item], threshold_net(0.5), {"bright": 0.5})
+
+
+def test_a_volume_that_does_not_fit_in_memory_is_refused_in_words(
+    edgerun: Edgerun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.prepare.budget_bytes", lambda: 10_000)
+    scan, made = nifti(tmp_path / "a.nii", body(), GRID), windowed_pack(tmp_path / "pack")
+    ran = edgerun("infer", scan, "--pack", made, "--out", tmp_path / "out", "--json")
+    (refusal,) = only(ran, 7, "not-analysed")["refusals"]
+    assert refusal["code"] == "C728"
+    assert "10 x 9 x 8 voxels" in refusal["detail"]
+    assert "infer" not in ran.reports[0]["run"]["seconds"]
 
 
 def test_a_lesion_is_detected_in_a_radiograph(edgerun: Edgerun, tmp_path: Path) -> None:
@@ -195,10 +212,11 @@ def shift_net(per_axis: tuple[float, float, float], slope: float = 0.0) -> bytes
     return model_bytes(nodes, shapes, {"base": base})
 
 
-def registration_pack(folder: Path, net: bytes) -> Path:
+def registration_pack(folder: Path, net: bytes, **accepted: Any) -> Path:
     task = RegistrationTask(kind="registration", output="field", fixed="fixed", moving="moving")
-    inputs = [volume_input(name, shape=(1, *GRID.shape), steps=(step("orient"),)) for name in ("fixed", "moving")]
-    return pack(folder, task, inputs, net)
+    accepts = Accepts(stack="volume", colour="grey", **accepted)
+    changes: dict[str, Any] = {"shape": (1, *GRID.shape), "steps": (step("orient"),), "accepts": accepts}
+    return pack(folder, task, [volume_input(name, **changes) for name in ("fixed", "moving")], net)
 
 
 @pytest.mark.parametrize(("slope", "warned"), [(0.0, []), (-2.0, ["C725"])])
@@ -221,8 +239,18 @@ def test_two_volumes_are_registered(edgerun: Edgerun, tmp_path: Path, slope: flo
     assert "registration" in roles(ran)
 
 
-def test_a_picture_without_a_place_is_refused_beside_one_that_has_it(edgerun: Edgerun, tmp_path: Path) -> None:
-    """Frames of an ultrasound clip are many pictures without any place."""
+def test_what_is_to_be_said_of_both_scans_is_said_once(edgerun: Edgerun, tmp_path: Path) -> None:
+    made = registration_pack(tmp_path / "pack", shift_net((0.0, 0.0, 0.0)), age_years=(18.0, 90.0))
+    named = [
+        word
+        for name in ("fixed", "moving")
+        for word in ("--scan", f"{name}={nifti(tmp_path / f'{name}.nii', body(), GRID)}")
+    ]
+    ran = edgerun("infer", *named, "--pack", made, "--out", tmp_path / "out", "--json")
+    assert [warning["code"] for warning in only(ran, 0, "done")["warnings"]] == ["C709"]
+
+
+def test_scans_of_different_places_are_refused(edgerun: Edgerun, tmp_path: Path) -> None:
     made = registration_pack(tmp_path / "pack", shift_net((0.0, 0.0, 0.0)))
     fixed = nifti(tmp_path / "b.nii", body(), GRID)
     away = nifti(tmp_path / "a.nii", body(), GRID.cropped((500, 0, 0), GRID.shape))

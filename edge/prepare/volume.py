@@ -24,8 +24,9 @@ FLOAT = 4
 def resample_spacing(image: Image, *, spacing_mm: tuple[Millimetres, Millimetres, Millimetres]) -> Image:
     """Bring the volume to a spacing along its axes (z, y, x), linear between voxels, as float32.
 
-    The extent is kept from edge to edge, so that the spacing is met but for the rounding of the number of voxels. Put
-    `orient` before it where the axes matter. A single slice, which tells no thickness, stays one.
+    Nothing is smoothed where it becomes coarser. The extent is kept from edge to edge, so that the spacing is met but
+    for the rounding of the number of voxels. Put `orient` before it where the axes matter. A single slice, which tells
+    no thickness, stays one.
 
     Raises
     ------

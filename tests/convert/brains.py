@@ -7,6 +7,7 @@ import hashlib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -31,7 +32,8 @@ def spheres() -> dict[str, np.ndarray]:
 
 
 def zipped(values: np.ndarray) -> bytes:
-    return gzip.compress(nibabel.Nifti1Image(values, np.eye(4)).to_bytes(), mtime=0)
+    kind: Any = nibabel.Nifti1Image
+    return gzip.compress(kind(values, np.eye(4)).to_bytes(), mtime=0)
 
 
 def wheel(path: Path, patch: pytest.MonkeyPatch, maps: Mapping[str, np.ndarray] | None = None) -> Path:

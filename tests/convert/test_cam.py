@@ -209,7 +209,7 @@ def test_a_net_that_ends_otherwise_is_refused_by_the_name_of_the_operator(end: s
     said = refusal(net)
     assert said.startswith("Looking for the class activation map of 'logit': ")
     assert message in re.sub(r"_\d+'", "_#'", said)
-    assert said.endswith("leave the map out.")
+    assert said.endswith("goes without a map.")
 
 
 def test_a_mean_of_means_is_refused_since_its_map_would_lack_an_axis() -> None:

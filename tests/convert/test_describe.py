@@ -28,6 +28,7 @@ from convert.hints import Hints, InputHint, OutputHint
 from edge.errors import UsageError
 from edge.pack.manifest import ClassificationTask, SegmentationTask
 from edge.pack.store import EMBEDDED, open_pack
+from edge.prepare import STEPS
 from edge.testing import tiny_manifest, tiny_model
 from edge.typed import dump
 
@@ -334,6 +335,20 @@ def test_axes_are_guessed_from_the_sizes(sizes: list[Any], axes: str, shape: str
     assert f'axes = "{axes}"  # a guess' in text
     assert f"shape = {shape}" in text
     assert ('stack = "volume"' in text) == (len(sizes) == 5)
+
+
+def test_every_step_is_drafted_with_its_options() -> None:
+    text = draft(tiny_model(), "any")
+    assert "#   rescale: low, high, [to_low], [to_high], [clip]\n" in text
+    assert "#   monochrome2\n" in text
+    assert all(re.search(rf"^#   {name}(:|$)", text, re.MULTILINE) for name in STEPS)
+
+
+def test_masks_are_drafted_with_the_rules_that_masks_can_have() -> None:
+    text = draft(model_of({"maps": ["N", 2, 8, 8]}, ["N", 1, 8, 8]), "any")
+    assert text.count('rule = "FILL IN: dice or fixed"') == 2
+    assert "at_least" not in text
+    assert "dice" not in draft(tiny_model(), "any")
 
 
 def test_one_label_is_drafted_for_each_value() -> None:

@@ -126,6 +126,8 @@ def test_each_finding_has_a_column_and_other_labels_need_none(folder: Path) -> N
     [
         ("", "the column 'path' is missing; found the columns none"),
         ("path,y\na.dcm,1\n", "the column 'x' is missing; found the columns path, y"),
+        ("path;x\na.dcm;1\n", "found the columns path;x. They are separated by semicolons: save the table with commas."),
+        ("path\tx\na.dcm\t1\n", "They are separated by tabs: save the table with commas."),
         ("path,x\n", "names no scan"),
         ("path,x\na.dcm,1\nb.dcm,1\n", "all 2 scans are positive for 'x'; both kinds are needed"),
         ("path,x\na.dcm,0\nb.dcm,0\n", "all 2 scans are negative for 'x'; both kinds are needed"),
@@ -151,13 +153,14 @@ def test_empty_columns_that_a_spreadsheet_left_behind_are_passed_over(folder: Pa
 
 
 def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"labels\.csv.*expected a CSV file in UTF-8"):
+    with pytest.raises(UsageError, match=r"labels\.csv: No such file or directory; expected a CSV file in UTF-8"):
         read_labels(tmp_path / "labels.csv", BINARY)
 
 
-def test_a_table_in_another_encoding_is_refused(folder: Path) -> None:
-    (folder / "labels.csv").write_bytes("path,x,site\na.dcm,1,Köln\n".encode("latin-1"))
-    with pytest.raises(UsageError, match="expected a CSV file in UTF-8"):
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_table_in_another_encoding_is_refused(folder: Path, encoding: str) -> None:
+    (folder / "labels.csv").write_bytes("path,x,site\na.dcm,1,Köln\n".encode(encoding))
+    with pytest.raises(UsageError, match=r"expected a CSV file in UTF-8 \(of a spreadsheet: save it as CSV UTF-8\)"):
         read_labels(folder / "labels.csv", BINARY)
 
 
@@ -186,7 +189,7 @@ def test_columns_of_the_classes_go_before_the_column_of_names(folder: Path) -> N
         ("path,label\na.dcm,x\nb.dcm,z\n", "line 3: found 'z' as label, expected one of normal, x, y"),
         ("path,label\na.dcm,x\nb.dcm\n", "line 3: found '' as label"),
         ("path,label\na.dcm,x\nb.dcm,normal\n", "all 2 scans are negative for 'y'"),
-        ("path,x\na.dcm,1\n", "the column 'y' is missing"),
+        ("path,x\na.dcm,1\n", "the column 'y' is missing, or 'label' with the name of the class; found the columns"),
         ("path,x,y\na.dcm,0,1\nb.dcm,1,1\n", "line 3: found x, y, which exclude each other; leave one"),
     ],
 )
@@ -195,7 +198,7 @@ def test_wrong_classes_are_refused_in_words(folder: Path, text: str, words: str)
 
 
 def test_the_column_of_names_is_for_classes_that_exclude_each_other(folder: Path) -> None:
-    assert "the column 'x' is missing" in refusal(folder, "path,label\na.dcm,x\n", BOTH)
+    assert "the column 'x' is missing; found" in refusal(folder, "path,label\na.dcm,x\n", BOTH)
 
 
 # Grades ----------------------------------------------------------------------------------------------------

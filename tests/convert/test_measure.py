@@ -296,6 +296,13 @@ def test_calibration_with_another_modality_is_refused_with_the_packs_own_code(tm
         list(feeds_of((tmp_path / "mr.dcm",), chest_pack().manifest))
 
 
+def test_of_a_file_that_tells_nothing_of_itself_it_is_said_what_to_do(scans: LabelledSet) -> None:
+    tiny = manifest()
+    asking = replace(tiny, inputs=(replace(tiny.inputs[0], accepts=replace(tiny.inputs[0].accepts, modality=("DX",))),))
+    with pytest.raises(UsageError, match=r"\.png: the pack refuses this scan: C703: .*Give the scan as DICOM"):
+        list(feeds_of(scans.paths, asking))
+
+
 def test_a_scan_that_the_pack_refuses_is_measured_by_nobody(scans: LabelledSet) -> None:
     tiny = manifest()
     strict = replace(tiny, inputs=(replace(tiny.inputs[0], accepts=replace(tiny.inputs[0].accepts, least_size=32)),))

@@ -36,6 +36,12 @@ def test_what_is_turned_inside_out_folds_everywhere(scale: float) -> None:
     assert folded_share(linear(GRID, scale * np.eye(3)), GRID) == 1.0
 
 
+def test_what_becomes_a_point_is_folded() -> None:
+    """The determinant is exactly 0: nothing is turned inside out, and nothing can be turned back."""
+    plain = Grid.of((4, 4, 4), np.eye(4)[[2, 1, 0, 3]], "patient")
+    assert folded_share(linear(plain, -np.eye(3)), plain) == 1.0
+
+
 def test_one_mirrored_axis_folds_and_two_are_a_rotation() -> None:
     assert folded_share(linear(GRID, np.diag([-2.0, 0, 0])), GRID) == 1.0
     assert folded_share(linear(GRID, np.diag([-2.0, -2.0, 0])), GRID) == 0.0

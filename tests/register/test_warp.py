@@ -20,12 +20,12 @@ TURNS = list(all_turns())
 
 
 def values(shape: tuple[int, ...] = SHAPE) -> Array:
-    return np.random.default_rng(2).uniform(-100, 100, shape).astype(np.float32)
+    return np.asarray(np.random.default_rng(2).uniform(-100, 100, shape)).astype(np.float32)
 
 
 def constant(shift: tuple[float, float, float], shape: tuple[int, int, int] = SHAPE) -> Array:
     """The same displacement everywhere, shape (3, z, y, x)."""
-    return np.broadcast_to(np.array(shift, np.float32).reshape(3, 1, 1, 1), (3, *shape)).copy()
+    return np.array(np.broadcast_to(np.array(shift, np.float32).reshape(3, 1, 1, 1), (3, *shape)))
 
 
 def test_no_displacement_gives_the_scan_itself() -> None:

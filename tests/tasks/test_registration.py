@@ -55,7 +55,7 @@ def blob(grid: Grid, at_mm: Array) -> Array:
     index = np.indices(grid.shape).reshape(3, -1)
     places = grid.matrix[:3, :3] @ index + grid.matrix[:3, 3:]
     distance = ((places - at_mm.reshape(3, 1)) ** 2).sum(axis=0)
-    return (1000.0 * np.exp(-distance / 18.0)).reshape(grid.shape).astype(np.float32)
+    return np.asarray(1000.0 * np.exp(-distance / 18.0), dtype=np.float32).reshape(grid.shape)
 
 
 def around(grid: Grid, middle: Array) -> Grid:

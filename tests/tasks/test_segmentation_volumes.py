@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge.errors import EngineError, ReadError
 from edge.findings import Segmentation
 from edge.geometry import Grid, Turn
-from edge.pack.manifest import Manifest, SegmentationTask, Windows
+from edge.pack.manifest import Manifest, Windows
 from edge.prepare import prepare
 from edge.reasons import BAD_OUTPUT, NOT_ENOUGH_MEMORY
 from edge.scan import Scan
@@ -55,7 +55,7 @@ def smooth(shape: tuple[int, int, int], *, seed: int = 3) -> Array:
     places = np.indices(shape).reshape(3, -1)
     waves = sum(np.sin(generator.normal(size=3) * 0.6 @ places + generator.uniform(0, 7)) for _ in range(4))
     values = np.asarray(waves).reshape(shape)
-    return ((values - values.min()) / np.ptp(values)).astype(np.float32)
+    return np.asarray((values - values.min()) / np.ptp(values), dtype=np.float32)
 
 
 def planted(shape: tuple[int, int, int], box: tuple[int, int, int, int, int, int]) -> Array:
@@ -311,18 +311,6 @@ def test_scores_of_a_whole_volume_never_lie_in_memory() -> None:
     assert peak < 1.1 * planned
 
 
-def test_half_of_the_memory_may_be_used_and_more_where_a_person_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge.prepare.memory import budget_bytes  # noqa: PLC0415 - read here only
-
-    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**21}.get)
-    monkeypatch.delenv("EDGERUN_SCAN_BYTES", raising=False)
-    assert budget_bytes() == 2**32
-    monkeypatch.setenv("EDGERUN_SCAN_BYTES", "12345")
-    assert budget_bytes() == 2**32
-    monkeypatch.setenv("EDGERUN_SCAN_BYTES", str(2**33))
-    assert budget_bytes() == 2**33
-
-
 # What is no answer ---------------------------------------------------------------------------------------
 
 
@@ -344,7 +332,3 @@ def test_a_window_and_then_a_whole_volume_are_no_answer() -> None:
     results = [(first, outputs), (replace(second, window=None), outputs)]
     with pytest.raises(EngineError, match="then a whole scan"):
         conclude(results, scans, manifest, model_of(manifest))
-
-
-def test_the_task_of_these_tests_is_the_one_that_is_meant() -> None:
-    assert isinstance(several().task, SegmentationTask)
