@@ -242,6 +242,9 @@ class _Build:
         for side in sides:
             verdict = None if side is sides[0] else self._verdict(sides[0], side, evaluate)
             told.append(_told(plan, side, evaluate, verdict))
+        for note in (doubts := _doubts(told[0])):
+            self.progress(note)
+        self.notes += doubts
         return tuple(told)
 
     def _verdict(self, reference: Side, side: Side, evaluate: Labelled) -> Judgement:
@@ -271,6 +274,16 @@ def _notes_of_maps(plan: Plan, reference: Side) -> list[str]:
         advice = "Leave map_output out of the description; build with --no-map if the map was added here."
         raise UsageError(f"Judging {plan.draft.name}: {constant[0]}. {advice}")
     return [f"Its influence map is not tested against its score in the other precisions. {p}." for p in problems]
+
+
+def _doubts(reference: CandidateTold) -> list[str]:
+    """What to say of a reference that tells a label no better than a coin: copies of it pass all the same."""
+    return [
+        f"The reference itself tells {item.label} no better than chance: AUC {item.value:.3f}, 95% interval from"
+        f" {item.interval[0]:.3f}. Check the steps, the order of the labels and the table."
+        for item in reference.evidence
+        if item.metric == "auc" and item.interval is not None and item.interval[0] <= 0.5
+    ]
 
 
 def _told(plan: Plan, side: Side, evaluate: Labelled | None, verdict: Judgement | None) -> CandidateTold:

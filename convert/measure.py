@@ -24,6 +24,7 @@ from edge.findings import Findings, Notice, Refusal, Segmentation
 from edge.geometry import Grid
 from edge.pack.golden import answers
 from edge.pack.manifest import ClassificationTask, Input, Manifest, Model, Precision, Threshold
+from edge.pack.tasks import answers_of
 from edge.pipeline import examine
 from edge.prepare import prepare
 from edge.read import ScanReader
@@ -220,7 +221,7 @@ class _Seen:
     def __init__(
         self, item: Candidate, model: Model, manifest: Manifest, limits: Sequence[float], stack: ExitStack
     ) -> None:
-        labels = [label.name for label in manifest.task.labels]
+        labels = answers_of(manifest.task)
         self._manifest, self._model = manifest, model
         self._limited = [replace(model, thresholds=_all_at(model, limit)) for limit in limits]
         self._scores: dict[str, list[float]] = {label: [] for label in labels}

@@ -8,12 +8,12 @@ model needs to be told, the pack tells (`edge.pack`). What cannot be trusted is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from edge.check import check_scan, confirm, relied_on
+from edge.check import check_scan, confirm_scan
 from edge.choose import choose
 from edge.clock import Clock
 from edge.engines import Engine
@@ -66,6 +66,9 @@ class Request:
     roles: Roles = field(default_factory=dict)
 
 
+Ran = Callable[[int, int], None]
+
+
 class Watcher(Protocol):
     """Who wants to know how far a run is."""
 
@@ -74,6 +77,9 @@ class Watcher(Protocol):
 
     def found(self, studies: int, left_out: Sequence[LeftOut]) -> None:
         """Hear, once, how many studies there are, and which files belong to none."""
+
+    def ran(self, done: int, total: int) -> None:
+        """Hear how many of the windows of a volume the model has seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,11 +119,18 @@ def run(request: Request, watcher: Watcher | None = None, child: Child | None = 
         if watcher is not None:
             watcher.found(len(studies), [out for out in found.left_out if not out.reason.grave])
         for study in studies:
-            yield examine_study(study, request, models, reader, clock)
+            yield examine_study(study, request, models, reader, clock, watcher)
             clock = Clock()
 
 
-def examine_study(study: StudyIndex, request: Request, models: Models, reader: ScanReader, clock: Clock) -> StudyReport:
+def examine_study(
+    study: StudyIndex,
+    request: Request,
+    models: Models,
+    reader: ScanReader,
+    clock: Clock,
+    watcher: Watcher | None = None,
+) -> StudyReport:
     """Examine the series of one study for which a pack is made, write its folder and return its report.
 
     A study whose report is there already, for the very same files and request, is not examined again.
@@ -129,15 +142,22 @@ def examine_study(study: StudyIndex, request: Request, models: Models, reader: S
         return report
     outcomes = [not_read(out, asked) for out in study.left_out if out.reason.grave]
     outcomes += [not_examined(series, notices, asked) for series, notices in choice.refused]
+    ran = watcher.ran if watcher is not None else None
     if choice.pack is not None:
-        outcomes += [_outcome(series, choice.pack, asked, models, reader, clock) for series in choice.fitting]
+        outcomes += [_outcome(series, choice.pack, asked, models, reader, clock, ran) for series in choice.fitting]
     with clock("write"):
         results = write_pictures(folder, outcomes)
     return write_report(folder, study_report(study, choice, results, asked, clock.seconds))
 
 
 def _outcome(
-    of_inputs: Mapping[str, Series], pack: Pack, asked: Asked, models: Models, reader: ScanReader, clock: Clock
+    of_inputs: Mapping[str, Series],
+    pack: Pack,
+    asked: Asked,
+    models: Models,
+    reader: ScanReader,
+    clock: Clock,
+    ran: Ran | None,
 ) -> Outcome:
     """Read the series of one examination, examine them, and say what came of it."""
     first = next(iter(of_inputs.values()))
@@ -146,13 +166,10 @@ def _outcome(
             model, engine = models.open(pack)
         with clock("read"):
             read = {name: reader.load(series).result() for name, series in of_inputs.items()}
-        vouched: dict[str, str] = {}
-        for scan in read.values():
-            vouched |= relied_on(scan.acquisition, asked.confirmed)
-        scans = {
-            name: replace(scan, acquisition=confirm(scan.acquisition, asked.confirmed)) for name, scan in read.items()
-        }
-        examination = examine(scans, pack.manifest, model, engine, clock)
+        told = {name: confirm_scan(scan, asked.confirmed) for name, scan in read.items()}
+        scans = {name: scan for name, (scan, _) in told.items()}
+        vouched = {name: value for _, words in told.values() for name, value in words.items()}
+        examination = examine(scans, pack.manifest, model, engine, clock, ran)
     except (ReadError, EngineError, PackError) as error:
         if isinstance(error, PackError) and models.named:
             raise  # no other study could escape it
@@ -162,7 +179,12 @@ def _outcome(
 
 
 def examine(
-    scans: Mapping[str, Scan], manifest: Manifest, model: Model, engine: Engine, clock: Clock | None = None
+    scans: Mapping[str, Scan],
+    manifest: Manifest,
+    model: Model,
+    engine: Engine,
+    clock: Clock | None = None,
+    ran: Ran | None = None,
 ) -> Examination:
     """Check the scans of one patient, prepare them, run the model and conclude: the heart of edgerun.
 
@@ -170,6 +192,8 @@ def examine(
     ----------
     scans : mapping
         By name of the manifest's input.
+    ran : callable, optional
+        See `Watcher.ran`.
 
     Raises
     ------
@@ -188,7 +212,7 @@ def examine(
     refusals = tuple(note for note in said if note.severity == "refuse")
     if refusals:
         return Examination(findings=Refusal(notices=refusals), warnings=warnings)
-    results = _run_model(prepare(scans, manifest), engine, clock)
+    results = _run_model(prepare(scans, manifest), engine, clock, ran)
     with clock("conclude"):
         findings = conclude(results, scans, manifest, model)
     if manifest.status == "architecture-only":  # it has run, which is all that it is for
@@ -197,11 +221,13 @@ def examine(
     return Examination(findings=findings, warnings=warnings + _of_maps(findings, manifest) + _of_folds(findings))
 
 
-def _run_model(feeds: Iterable[Feed], engine: Engine, clock: Clock) -> Iterator[tuple[Feed, Outputs]]:
+def _run_model(feeds: Iterable[Feed], engine: Engine, clock: Clock, ran: Ran | None) -> Iterator[tuple[Feed, Outputs]]:
     """Feed by feed, as the task asks for them, so that a volume never lies in memory whole."""
-    for feed in clock.each("prepare", feeds):
+    for number, feed in enumerate(clock.each("prepare", feeds), start=1):
         with clock("infer"):
             outputs = engine.infer(feed.tensors)
+        if ran is not None and feed.window is not None:
+            ran(number, feed.window.tiles.runs)
         yield feed, outputs
 
 

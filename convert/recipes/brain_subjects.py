@@ -177,7 +177,7 @@ def _map(archive: zipfile.ZipFile, kind: str, digest: str) -> Voxels:
 def _maps(grey: Voxels, white: Voxels, template: Voxels) -> Maps:
     hull = template > 0
     csf = np.where(hull, np.clip(1 - grey - white, 0, 1), 0)
-    truth = np.stack([np.where(hull, 0, LEAST_SHARE), grey, white, csf]).argmax(0).astype(np.uint8)
+    truth = np.stack([~hull, grey * hull, white * hull, csf]).argmax(0).astype(np.uint8)
     (box,) = ndimage.find_objects(hull.astype(np.uint8))
     around = [np.pad(part[box], MARGIN_MM) for part in (grey * hull, white * hull, csf, hull)]
     outside_mm = ndimage.distance_transform_edt(around.pop() == 0)

@@ -33,7 +33,11 @@ SCAN_CHECKS: Mapping[str, Entry] = {
     "blank": Entry("edge.check.voxels:blank"),
 }
 
-CONFIRMABLE = ("modality", "body-part", "view", "age-years")
+UNIT = "unit"
+CONFIRMABLE = ("modality", "body-part", "view", "age-years", UNIT)
+UNITS = {"HU": "HU", "SUVBW": "SUVbw"}
+"""What a person may say that a scan's values are, where its file tells no unit at all."""
+UNTOLD = "unknown"
 
 
 def check_header(acquisition: Acquisition, accepts: Accepts) -> tuple[Notice, ...]:
@@ -66,14 +70,44 @@ def confirm(acquisition: Acquisition, confirmed: Mapping[str, str]) -> Acquisiti
     for name, text in confirmed.items():
         if name not in CONFIRMABLE:
             raise UsageError(f"Confirming {name!r}: expected one of {', '.join(CONFIRMABLE)}.")
-        values[name.replace("-", "_")] = _age(text) if name == "age-years" else _word(name, text)
+        if name == UNIT:
+            _unit(text)
+        else:
+            values[name.replace("-", "_")] = _age(text) if name == "age-years" else _word(name, text)
     used = {name.replace("-", "_") for name in relied_on(acquisition, confirmed)}
     return replace(acquisition, **{name: value for name, value in values.items() if name in used})  # type: ignore[arg-type]
 
 
 def relied_on(acquisition: Acquisition, confirmed: Mapping[str, str]) -> dict[str, str]:
     """Return what is taken from a person's word: what the files tell themselves is not."""
-    return {name: text for name, text in confirmed.items() if getattr(acquisition, name.replace("-", "_")) is None}
+    return {
+        name: text
+        for name, text in confirmed.items()
+        if name != UNIT and getattr(acquisition, name.replace("-", "_")) is None
+    }
+
+
+def confirm_scan(scan: Scan, confirmed: Mapping[str, str]) -> tuple[Scan, dict[str, str]]:
+    """Return a scan with what a person vouches for, as `confirm`, and what of that is taken from his word.
+
+    Raises
+    ------
+    UsageError
+        A name, a word, an age or a unit makes no sense.
+    """
+    vouched = relied_on(scan.acquisition, confirmed)
+    known = replace(scan, acquisition=confirm(scan.acquisition, confirmed))
+    if UNIT not in confirmed or scan.unit != UNTOLD:
+        return known, vouched
+    unit = _unit(confirmed[UNIT])
+    return replace(known, unit=unit), {**vouched, UNIT: unit}
+
+
+def _unit(text: str) -> str:
+    unit = UNITS.get(text.strip().upper())
+    if unit is None:
+        raise UsageError(f"Confirming unit={text!r}: expected one of {', '.join(UNITS.values())}.")
+    return unit
 
 
 def _word(name: str, text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -62,6 +63,7 @@ class Console:
         self._out = out
         self._total = 0
         self._headers = 0
+        self._started = 0.0
         self._bar: Any = None
         self._kept_back: list[StudyReport] = []
 
@@ -98,6 +100,19 @@ class Console:
             _say(f"{'left out':12}  {len(left_out) - MOST_LEFT_OUT} more files that are no scans")
         if studies > 1 and sys.stderr.isatty():
             self._bar = typer.progressbar(length=studies, label=f"{studies} studies", file=sys.stderr).__enter__()
+
+    def ran(self, done: int, total: int) -> None:
+        """Tell how far a volume is and how long the rest may take, on a terminal; see `edge.pipeline.Watcher`."""
+        now = time.monotonic()
+        if done == 1:
+            self._started = now
+        if self._bar is not None or not sys.stderr.isatty():
+            return
+        left = (now - self._started) / max(done - 1, 1) * (total - done)
+        words = f"about {left:.0f} s left" if 1 < done < total else ""
+        print(f"\r{done} of {total} windows {words:24}", end="", file=sys.stderr, flush=True)
+        if done == total:
+            _say("")
 
     def show(self, report: StudyReport) -> None:
         """Show one study's report."""

@@ -24,7 +24,9 @@ def infer(
     engine: Optional[str] = typer.Option(None, help="What runs the model; by default the first that it is proven for."),
     precision: str = typer.Option("auto", help="auto, fp32, fp16 or int8."),
     confirm: Optional[list[str]] = typer.Option(
-        None, metavar="NAME=VALUE", help="Vouch for what the file does not tell: modality, body-part, view, age-years."
+        None,
+        metavar="NAME=VALUE",
+        help="Vouch for what the file does not tell: modality, body-part, view, age-years, unit.",
     ),
 ) -> None:
     """Examine scans with a model pack: a report and a picture for each study."""

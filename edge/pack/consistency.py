@@ -12,6 +12,7 @@ from edge.pack.tasks import (
     RegistrationTask,
     SegmentationTask,
     TranslationTask,
+    answers_of,
 )
 from edge.pack.words import ALL
 from edge.typed import TypedError
@@ -44,7 +45,7 @@ def check_consistent(manifest: Manifest) -> None:
         _check_names(case.sha256, list(case.scans), f"$.golden[{index}].sha256")
         _check_names(case.expect, sorted({model.precision for model in manifest.models}), f"$.golden[{index}].expect")
         for precision, expected in case.expect.items():
-            _check_names(expected.scores, labels, f"$.golden[{index}].expect.{precision}.scores")
+            _check_names(expected.scores, answers_of(manifest.task), f"$.golden[{index}].expect.{precision}.scores")
     for index, figure in enumerate(manifest.evidence):
         _check_names([figure.label], [*labels, ALL], f"$.evidence[{index}].label", all_of_them=False)
 

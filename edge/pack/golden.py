@@ -21,13 +21,12 @@ from edge.findings import (
 )
 from edge.pack.manifest import Golden, Manifest, Model
 from edge.pack.store import Pack
+from edge.pack.tasks import REGISTERED, TRANSLATED
 from edge.pipeline import examine
 from edge.read import read_study
 from edge.reasons import GOLDEN_FAILED
 from edge.scan import Scan
 
-REGISTERED = ("moved-x", "moved-y", "moved-z", "moved", "folded")
-TRANSLATED = ("whole", "first-slices", "first-rows", "first-columns")
 HALF_WAY_MM = 10.0
 
 

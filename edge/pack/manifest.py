@@ -208,7 +208,8 @@ class Expected:
     Parameters
     ----------
     scores : mapping
-        By name of label: its score (classification) or its share of the picture (segmentation).
+        By name of label: its score (classification, the best box of a detection) or its share of the scan
+        (segmentation); for registration and translation, by the names of `edge.pack.tasks.answers_of`.
     tolerance : float
         Largest absolute difference that passes, on any engine.
     """

@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 from edge.pack.words import Name, Share, Text, Urgency
 from edge.typed import Between
 
+REGISTERED = ("moved-x", "moved-y", "moved-z", "moved", "folded")
+TRANSLATED = ("whole", "first-slices", "first-rows", "first-columns")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
@@ -199,3 +202,12 @@ def outputs_of(task: Task) -> tuple[str, ...]:
     elif isinstance(task, DetectionTask):
         beside = (task.scores_output, task.labels_output, task.masks_output)
     return (task.output, *(name for name in beside if name))
+
+
+def answers_of(task: Task) -> tuple[str, ...]:
+    """Return the names of what a golden case compares: the labels, or what stands for a task that has none."""
+    if isinstance(task, RegistrationTask):
+        return REGISTERED
+    if isinstance(task, TranslationTask):
+        return TRANSLATED
+    return tuple(label.name for label in task.labels)

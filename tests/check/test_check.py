@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.check import CONFIRMABLE, HEADER_CHECKS, SCAN_CHECKS, check_header, check_scan, confirm, relied_on
+from edge.check import (
+    CONFIRMABLE,
+    HEADER_CHECKS,
+    SCAN_CHECKS,
+    check_header,
+    check_scan,
+    confirm,
+    confirm_scan,
+    relied_on,
+)
 from edge.errors import UsageError
 from edge.pack.manifest import Accepts
 from edge.scan import Acquisition, Scan
@@ -197,7 +206,7 @@ def test_only_what_the_files_do_not_tell_is_taken_from_a_person() -> None:
     assert confirm(Acquisition(modality="CR"), told) == Acquisition(modality="CR", view="AP")
 
 
-SAID = {"modality": "dx", "body-part": "chest", "view": "ap", "age-years": "3"}
+SAID = {"modality": "dx", "body-part": "chest", "view": "ap", "age-years": "3", "unit": "hu"}
 
 
 def test_a_person_can_confirm_everything_that_the_files_do_not_tell() -> None:
@@ -212,6 +221,19 @@ def test_a_person_can_confirm_everything_that_the_files_do_not_tell() -> None:
 def test_a_person_never_overrules_what_the_files_tell() -> None:
     other = Acquisition(modality="MR", body_part="HAND", view="LL", age_years=60.0)
     assert confirm(other, SAID) == other
+
+
+def test_a_unit_is_taken_from_a_person_only_where_the_file_tells_none() -> None:
+    untold = replace(scan_with(), unit="unknown")
+    known, vouched = confirm_scan(untold, {"unit": " hu ", "view": "ap"})
+    assert (known.unit, vouched["unit"]) == ("HU", "HU")
+    told, vouched = confirm_scan(replace(untold, unit="BQML"), {"unit": "HU"})
+    assert (told.unit, vouched) == ("BQML", {})
+
+
+def test_a_unit_that_is_none_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(UsageError, match="expected one of HU, SUVbw"):
+        confirm(Acquisition(), {"unit": "grey"})
 
 
 def test_confirming_nothing_changes_nothing() -> None:

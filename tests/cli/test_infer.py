@@ -301,10 +301,11 @@ class TestFailures:
 
 class TestFolders:
     def test_every_study_has_a_report_in_a_stable_order(self, edgerun: Edgerun, examples: Path, tmp_path: Path) -> None:
-        ran = edgerun("infer", examples, "--json", "--out", tmp_path)
+        films = sorted(examples.glob("*.dcm"))
+        ran = edgerun("infer", *reversed(films), "--json", "--out", tmp_path)
         paths = [report["results"][0]["scan"]["sources"][0]["path"] for report in ran.reports]
         assert ran.code == 0
-        assert paths == sorted(str(path) for path in examples.glob("*.dcm"))
+        assert paths == [str(path) for path in films]
 
     def test_a_folder_with_its_own_results_in_it_gives_the_same_again(
         self, edgerun: Edgerun, radiograph: Path, tmp_path: Path

@@ -66,6 +66,17 @@ def test_what_the_hull_holds_beside_grey_and_white_matter_is_csf(maps: subjects.
     assert (maps.truth[radius >= 16] == 0).all()
 
 
+def test_what_lies_outside_the_hull_is_no_tissue_whatever_the_maps_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The maps of ICBM 152 have small shares of grey matter around the brain that the template shows."""
+    spread = without_corner()
+    spread["gm"] = np.where(spread["t1"] == 0, 30, spread["gm"]).astype(np.uint8)
+    found = subjects.load_maps(wheel(tmp_path / "nilearn.whl", monkeypatch, spread))
+    assert ((found.truth == 0) == (found.template.voxels == 0)).all()
+    assert found.shares[0, :3, found.shares[0, 3].numpy() > 0].max() == 0
+
+
 def test_shares_add_up_to_the_hull_and_the_distance_grows_outside_it(maps: subjects.Maps) -> None:
     grey, white, csf, outside = maps.shares[0].numpy()
     inside = outside == 0

@@ -314,6 +314,16 @@ def test_a_reference_whose_map_has_no_contrast_is_refused(small: Bench) -> None:
         build(small.plan(draft=draft, onnx=flat, precisions=("fp32",)), Heard())
 
 
+def test_a_reference_that_does_no_better_than_chance_is_told(small: Bench, built: Built) -> None:
+    plan = small.plan(precisions=("fp32",))
+    assert plan.evaluate is not None
+    scans = plan.evaluate.scans
+    upside_down = replace(scans, truths={label: ~truth for label, truth in scans.truths.items()})
+    found = build(replace(plan, evaluate=replace(plan.evaluate, scans=upside_down)), Heard())
+    assert any(note.startswith("The reference itself tells bright no better than chance") for note in found.notes)
+    assert not any("chance" in note for note in built.notes)
+
+
 # What a plan may not be ----------------------------------------------------------------------------------
 
 

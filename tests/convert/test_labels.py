@@ -8,7 +8,7 @@ import pytest
 
 from convert.labels import LabelledSet, read_labels
 from edge.errors import UsageError
-from edge.pack.manifest import ClassificationTask, SegmentationTask, Task
+from edge.pack.manifest import ClassificationTask, Task
 from edge.testing import tiny_segmentation
 from tests.tasks.models import Activation, Mode, classification, label
 
@@ -126,7 +126,10 @@ def test_each_finding_has_a_column_and_other_labels_need_none(folder: Path) -> N
     [
         ("", "the column 'path' is missing; found the columns none"),
         ("path,y\na.dcm,1\n", "the column 'x' is missing; found the columns path, y"),
-        ("path;x\na.dcm;1\n", "found the columns path;x. They are separated by semicolons: save the table with commas."),
+        (
+            "path;x\na.dcm;1\n",
+            "found the columns path;x. They are separated by semicolons: save the table with commas.",
+        ),
         ("path\tx\na.dcm\t1\n", "They are separated by tabs: save the table with commas."),
         ("path,x\n", "names no scan"),
         ("path,x\na.dcm,1\nb.dcm,1\n", "all 2 scans are positive for 'x'; both kinds are needed"),
