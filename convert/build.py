@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from convert.assemble import sha256_of
@@ -54,6 +54,8 @@ class Plan:
         By precision: files that were made elsewhere and are judged as they are.
     max_steps : int
         INT8 models that the search may try; 1 is no search.
+    confirmed : mapping
+        What a person vouches for in all scans, where their files do not tell; see `edge.check.confirm_scan`.
     """
 
     draft: Manifest
@@ -68,6 +70,7 @@ class Plan:
     method: Method = "minmax"
     max_steps: int = MAX_STEPS
     margins: Margins = Margins()  # noqa: RUF009 - frozen
+    confirmed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,7 +116,8 @@ class _Build:
         self.plan, self.progress, self.work = plan, progress, work
         self.reference = Candidate(precision="fp32", engine=plan.engines[0], file=FP32, onnx=plan.onnx)
         self.tuned: dict[str, Side] = {}
-        self.notes: list[str] = []
+        said = ", ".join(f"{name} {value}" for name, value in sorted(plan.confirmed.items()))
+        self.notes: list[str] = [f"Vouched for by a person, of every scan: {said}."] if said else []
 
     def run(self) -> Built:
         plan = self.plan
@@ -175,7 +179,8 @@ class _Build:
     def _feeds(self) -> Iterable[Feed]:
         from convert.phantoms import phantom_feeds  # noqa: PLC0415 - for the untrained alone
 
-        return feeds_of(self.plan.calibrate, self.plan.draft) if self.plan.calibrate else phantom_feeds(self.plan.draft)
+        plan = self.plan
+        return feeds_of(plan.calibrate, plan.draft, plan.confirmed) if plan.calibrate else phantom_feeds(plan.draft)
 
     def _try(self, candidates: Sequence[Candidate]) -> list[Trial]:
         """What candidates come to on the set that tunes; masks, at the thresholds of the reference."""
@@ -224,7 +229,15 @@ class _Build:
 
         def make() -> bytes:
             draft = self.plan.draft
-            measured = measure(data.scans, draft, whole, self.progress, thresholds=thresholds, limits=limits)
+            measured = measure(
+                data.scans,
+                draft,
+                whole,
+                self.progress,
+                thresholds=thresholds,
+                limits=limits,
+                confirmed=self.plan.confirmed,
+            )
             return dump_measured(measured)
 
         return load_measured(self.work.kept(step, key, make))
@@ -258,7 +271,7 @@ class _Build:
         if plan.calibrate:
             self.progress(f"timing on {min(len(plan.calibrate), SPEED_SCANS)} scans")
             some = LabelledSet(paths=plan.calibrate[:SPEED_SCANS])
-            measured = measure(some, manifest, list(candidates), self.progress)
+            measured = measure(some, manifest, list(candidates), self.progress, confirmed=plan.confirmed)
         sides = [replace(self.tuned[item.name], measured=measured[item.name]) for item in candidates]
         unjudged = [judge([], problems=[side.measured.problem] if side.measured.problem else []) for side in sides]
         return tuple(

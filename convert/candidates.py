@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from convert.assemble import sha256_of
@@ -20,7 +20,7 @@ from edge.pack.tasks import outputs_of
 
 FP32, FP16, INT8 = "model.fp32.onnx", "model.fp16.onnx", "model.int8.onnx"
 SHOWN_LAYERS = 200
-LOWERED: Mapping[str, Callable[[bytes], bytes]] = {
+LOWERED: dict[str, Callable[[bytes], bytes]] = {
     "onnxruntime": lower_for_onnxruntime,
     "openvino": lower_for_openvino,
     "tensorrt": bytes,

@@ -226,10 +226,11 @@ def _classification(output: _Tensor, count: int | None, activation: str) -> Iter
 def _segmentation(output: _Tensor, activation: str) -> Iterator[str]:
     yield 'kind = "segmentation"'
     yield f"output = {_toml(output.name)}"
-    words = "softmax (channel 0 is background and gets no label) or sigmoid (a label for each channel)"
+    words = "softmax (channel 0 is background and gets no label), sigmoid (a label for each channel), or none after one"
     yield f"activation = {_unfilled(words)}"
     if activation:
-        yield f"# The graph ends in an activation of its own ({activation}): export it without, as the runtime adds it."
+        meant = "none" if activation == "Sigmoid" else "softmax"
+        yield f"# The graph ends in an activation of its own ({activation}): '{meant}' fits it."
 
 
 def _label(name: str, makers: tuple[str, ...]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from convert.cam import MapCheck, check_maps
 from convert.labels import LabelledSet
 from convert.metrics import Scores
 from convert.overlap import Overlap, Overlaps, overlap
-from edge.check import check_scan
+from edge.check import check_scan, confirm_scan
 from edge.device import usable_cores
 from edge.engines import Engine
 from edge.engines.apart import EngineApart
@@ -23,7 +23,15 @@ from edge.errors import EngineError, ReadError, UsageError
 from edge.findings import Findings, Notice, Refusal, Segmentation
 from edge.geometry import Grid
 from edge.pack.golden import answers
-from edge.pack.manifest import ClassificationTask, Input, Manifest, Model, Precision, Threshold
+from edge.pack.manifest import (
+    ClassificationTask,
+    Input,
+    Manifest,
+    Model,
+    Precision,
+    SegmentationTask,
+    Threshold,
+)
 from edge.pack.tasks import answers_of
 from edge.pipeline import examine
 from edge.prepare import prepare
@@ -129,8 +137,13 @@ def scans_of(paths: Sequence[Path]) -> Iterator[tuple[Path, Scan]]:
             yield path, reader.load(series).result()
 
 
-def feeds_of(paths: Sequence[Path], manifest: Manifest) -> Iterator[Feed]:
+def feeds_of(paths: Sequence[Path], manifest: Manifest, confirmed: Mapping[str, str] | None = None) -> Iterator[Feed]:
     """Yield what the model is fed for each scan that calibrates it, prepared as for an examination.
+
+    Parameters
+    ----------
+    confirmed : mapping, optional
+        What a person vouches for where the files do not tell; see `edge.check.confirm_scan`.
 
     Raises
     ------
@@ -140,7 +153,8 @@ def feeds_of(paths: Sequence[Path], manifest: Manifest) -> Iterator[Feed]:
     if not paths:
         raise UsageError("Calibrating: there is no scan to calibrate with.")
     item = _only_input(manifest)
-    for path, scan in scans_of(paths):
+    for path, untold in scans_of(paths):
+        scan, _ = confirm_scan(untold, confirmed or {})
         said = [notice for notice in check_scan(scan, item.accepts) if notice.severity == "refuse"]
         if said:
             raise _unfit(path, said)
@@ -156,6 +170,7 @@ def measure(
     *,
     thresholds: Mapping[str, Mapping[str, Threshold]] | None = None,
     limits: Sequence[float] = (),
+    confirmed: Mapping[str, str] | None = None,
 ) -> dict[str, Measured]:
     """Return what each candidate says of each scan, by the candidate's name.
 
@@ -171,6 +186,8 @@ def measure(
         By candidate's name, then by label; the manifest's where there are none. They matter for masks alone.
     limits : sequence of float
         Thresholds at which the Dice of every label is wanted.
+    confirmed : mapping, optional
+        As for `feeds_of`.
 
     Raises
     ------
@@ -188,7 +205,8 @@ def measure(
             _Seen(item, _model(item, manifest, told.get(item.name)), manifest, limits, stack) for item in candidates
         ]
         masks = _masks_of(scans)
-        for number, (path, scan) in enumerate(scans_of(scans.paths), start=1):
+        for number, (path, untold) in enumerate(scans_of(scans.paths), start=1):
+            scan, _ = confirm_scan(untold, confirmed or {})
             truths = {label: next(masks) for label in scans.masks}
             for each in seen:
                 each.see(path, scan, truths, must=each is seen[0])
@@ -250,8 +268,9 @@ class _Seen:
             raise EngineError(words, self._problem.reason) from self._problem
 
     def _see(self, path: Path, scan: Scan, truths: Truths, engine: _Recorded) -> None:
+        engine.seconds = 0.0
         said = _examined(path, scan, self._manifest, self._model, engine)
-        self._seconds.append(engine.apart.last_seconds)
+        self._seconds.append(engine.seconds)
         for label, value in answers(said).items():
             self._scores[label].append(value)
         task = self._manifest.task
@@ -260,8 +279,9 @@ class _Seen:
         if truths:
             for label, one in _overlaps(said, truths, path).items():
                 self._overlaps[label].append(one)
-            replayed = _Replayed(engine)
-            at = [_overlaps(_examined(path, scan, self._manifest, m, replayed), truths, path) for m in self._limited]
+            # Of windows only the last one's outputs are remembered: the others are run again.
+            again = engine if isinstance(task, SegmentationTask) and task.windows else _Replayed(engine)
+            at = [_overlaps(_examined(path, scan, self._manifest, m, again), truths, path) for m in self._limited]
             for label in truths:
                 self._dice_at[label].append([each[label].dice for each in at])
 
@@ -290,9 +310,11 @@ class _Recorded:
         self.apart = apart
         self.facts, self.inputs, self.outputs = apart.facts, apart.inputs, apart.outputs
         self.seen: dict[str, NDArray[Any]] = {}
+        self.seconds = 0.0
 
     def infer(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         self.seen = self.apart.infer(feeds)
+        self.seconds += self.apart.last_seconds
         return self.seen
 
     def close(self) -> None:

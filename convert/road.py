@@ -55,6 +55,8 @@ class Sets:
         What the tables are called in evidence; by their files' names where empty.
     golden : tuple of Path
         Files that may travel with the pack.
+    confirmed : mapping
+        What a person vouches for in all scans, where their files do not tell, as `edgerun infer --confirm` has it.
     """
 
     calibrate: Path | None = None
@@ -63,6 +65,7 @@ class Sets:
     evaluate_words: str = ""
     tune_words: str = ""
     golden: tuple[Path, ...] = ()
+    confirmed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,8 @@ def travel(road: Road, progress: Progress) -> Conversion:
     """
     clock = _Clock()
     work = Work(road.out / WORK)
+    if road.sets.evaluate is not None:
+        _labelled(road.description, road.sets)  # a mistake in a table is told before anything is exported
     with clock("export"):
         source = exported(road, work, progress)
     description, onnx, notes = with_map(road.description, source, insert=road.ways.insert_map)
@@ -175,7 +180,7 @@ def _compared(source: Source, road: Road) -> list[str]:
     if source.compare is None or not some:
         return []
     draft = to_manifest(road.description, [_undecided(road.description, source.onnx)])
-    return [source.compare(list(feeds_of(some, draft)))]
+    return [source.compare(list(feeds_of(some, draft, road.sets.confirmed)))]
 
 
 def _calibration(sets: Sets) -> tuple[Path, ...]:
@@ -246,6 +251,7 @@ def plan_of(
         given=given,
         method=ways.method,
         max_steps=ways.max_steps,
+        confirmed=sets.confirmed,
     )
 
 

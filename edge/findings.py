@@ -15,7 +15,7 @@ from edge.pack.manifest import Code, Urgency
 from edge.reasons import Reason
 
 State = Literal["finding", "no-finding", "done", "not-analysed", "failed"]
-"""``done``: something was made of the scans (registered, translated) and nothing was looked for."""
+"""``done``: something was made of the scans (registered, translated, outlined) and nothing was looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +302,7 @@ def state_of(findings: Findings | Refusal) -> State:
     """Return which of the states of an examined scan this is."""
     if isinstance(findings, Refusal):
         return "not-analysed"
-    if isinstance(findings, (Registration, Translation)):
+    labels = findings.labels if isinstance(findings, Detections) else said_of(findings)
+    if not any(label.finding for label in labels):  # a liver that is there is no finding, and neither is none
         return "done"
     return "finding" if any(item.positive and item.finding for item in said_of(findings)) else "no-finding"

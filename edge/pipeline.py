@@ -20,13 +20,13 @@ from edge.engines import Engine
 from edge.errors import EngineError, PackError, ReadError
 from edge.findings import Classification, Findings, Notice, Refusal, Registration
 from edge.models import Models
-from edge.pack.manifest import ClassificationTask, Manifest, Model, RegistrationTask
+from edge.pack.manifest import ClassificationTask, Manifest, Model, RegistrationTask, TranslationTask
 from edge.pack.store import AUTO, Pack
 from edge.prepare import Feed, prepare
 from edge.prepare.together import frames_differ
 from edge.read import ScanReader
 from edge.read.process import PREFETCH, Child
-from edge.reasons import ARCHITECTURE_ONLY, CONSTANT_MAP, FOLDED, NO_COMMON_PLACE, UNPROVEN_PRECISION
+from edge.reasons import ARCHITECTURE_ONLY, CONSTANT_MAP, FOLDED, NO_COMMON_PLACE, PART_SEEN, UNPROVEN_PRECISION
 from edge.results import Asked, examined, not_examined, not_read, studies_in, study_report
 from edge.roles import Roles, together
 from edge.scan import LeftOut, Scan, Series, StudyIndex
@@ -67,6 +67,9 @@ class Request:
 
 
 Ran = Callable[[int, int], None]
+
+SEEN = 0.99
+"""Of a scan at least: less is a part of it, which must be said; what rounding cuts off is not."""
 
 
 class Watcher(Protocol):
@@ -212,13 +215,22 @@ def examine(
     refusals = tuple(note for note in said if note.severity == "refuse")
     if refusals:
         return Examination(findings=Refusal(notices=refusals), warnings=warnings)
-    results = _run_model(prepare(scans, manifest), engine, clock, ran)
+    seen: dict[str, float] = {}
+    results = _run_model(_noting(prepare(scans, manifest), seen), engine, clock, ran)
     with clock("conclude"):
         findings = conclude(results, scans, manifest, model)
     if manifest.status == "architecture-only":  # it has run, which is all that it is for
         untrained = Notice(reason=ARCHITECTURE_ONLY, severity="refuse", detail=f"Pack {manifest.name}.")
         return Examination(findings=Refusal(notices=(untrained,)), warnings=warnings)
-    return Examination(findings=findings, warnings=warnings + _of_maps(findings, manifest) + _of_folds(findings))
+    warnings += _of_part(seen, manifest) + _of_maps(findings, manifest) + _of_folds(findings)
+    return Examination(findings=findings, warnings=warnings)
+
+
+def _noting(feeds: Iterable[Feed], seen: dict[str, float]) -> Iterator[Feed]:
+    """Pass on the feeds, noting in `seen` how much of each scan they show."""
+    for feed in feeds:
+        seen.update(feed.seen)
+        yield feed
 
 
 def _run_model(feeds: Iterable[Feed], engine: Engine, clock: Clock, ran: Ran | None) -> Iterator[tuple[Feed, Outputs]]:
@@ -238,6 +250,15 @@ def _of_frames(scans: Mapping[str, Scan], manifest: Manifest) -> tuple[Notice, .
         return ()
     detail = "Found two frames of reference (0020,0052): the headers give no more than a start."
     return (Notice(reason=NO_COMMON_PLACE, severity="warn", detail=detail),)
+
+
+def _of_part(seen: Mapping[str, float], manifest: Manifest) -> tuple[Notice, ...]:
+    """A warning where something was looked for in a part of the scan only."""
+    if isinstance(manifest.task, (RegistrationTask, TranslationTask)):
+        return ()
+    missed = [f"{share:.0%} of the scan as {name!r}" for name, share in seen.items() if share < SEEN]
+    detail = f"The model saw {', '.join(missed)}."
+    return (Notice(reason=PART_SEEN, severity="warn", detail=detail),) if missed else ()
 
 
 def _of_maps(findings: Findings, manifest: Manifest) -> tuple[Notice, ...]:

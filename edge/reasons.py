@@ -475,6 +475,19 @@ NOT_ENOUGH_MEMORY = _reason(
     "Use a machine with more memory, or a pack for coarser scans.",
 )
 
+PART_SEEN = _reason(
+    "C729",
+    "part-seen",
+    "The model saw only a part of the scan: nothing was looked for in the rest.",
+    "Look at the whole scan; the result says nothing of what the model did not see.",
+)
+INVERTED = _reason(
+    "C730",
+    "inverted",
+    "The picture is stored with black for high values, and the pack does not say that it can be turned.",
+    "Send it as MONOCHROME2, or ask the maker of the pack for the step monochrome2.",
+)
+
 # W8xx: writing -------------------------------------------------------------------------------------------
 CANNOT_WRITE = _reason(
     "W800",

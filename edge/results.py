@@ -52,6 +52,7 @@ from edge.write.report import (
     of_left_out,
     of_notice,
     of_reason,
+    there_in,
 )
 
 GRAVEST_FIRST: tuple[State, ...] = ("finding", "failed", "not-analysed", "no-finding", "done")
@@ -310,6 +311,8 @@ def _summary(state: State, found: FindingsReport | None, reasons: Sequence[Reaso
         return f"Registered: the moving scan was moved by {moved}. Nothing was looked for."
     if found.kind == "translation":
         return f"Made a {SYNTHETIC} image: {found.makes}. Nothing was looked for."
+    if not looked_for(found):
+        return f"Done: {', '.join(there_in(found)) or 'nothing marked'}. Nothing was looked for."
     said = found_in(found)
     if said:
         return f"Finding: {', '.join(f'{title} ({urgency})' for title, urgency in said)}."

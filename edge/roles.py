@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edge.errors import ReadError
+from edge.errors import ReadError, UsageError
 from edge.findings import Notice
 from edge.pack.manifest import Input, Role
 from edge.read.group import patients_differ
@@ -137,5 +137,16 @@ def _unassigned(item: Input, chosen: Sequence[Series]) -> Notice:
 
 
 def absolute(pairs: Sequence[tuple[str, Path]]) -> dict[str, str]:
-    """Return roles by absolute path."""
-    return {str(path.absolute()): role for role, path in pairs}
+    """Return roles by absolute path.
+
+    Raises
+    ------
+    UsageError
+        One path has two roles.
+    """
+    roles: dict[str, str] = {}
+    for role, path in pairs:
+        if roles.setdefault(str(path.absolute()), role) != role:
+            found = f"found {roles[str(path.absolute())]} and {role}, expected one role for a scan"
+            raise UsageError(f"Naming the scan {path}: {found}.")
+    return roles

@@ -246,3 +246,11 @@ def test_scans_of_two_patients_are_never_brought_together(one: dict[str, str], o
 )
 def test_scans_that_may_be_of_one_patient_are_brought_together(one: dict[str, str], other: dict[str, str]) -> None:
     assert len(together([alone(T1, "1", **one), alone(T2, "2", **other)], named(t1=T1, t2=T2))) == 1
+
+
+def test_one_file_is_not_two_scans(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="found fixed and moving, expected one role"):
+        absolute([("fixed", tmp_path / "a.nii"), ("moving", tmp_path / "a.nii")])
+    assert (
+        list(absolute([("t1", tmp_path / "a"), ("t1", tmp_path / "b"), ("t1", tmp_path / "a")]).values()) == ["t1"] * 2
+    )

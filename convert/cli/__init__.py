@@ -9,7 +9,7 @@ import typer
 from convert.cli import recipes, steps
 from convert.cli.build import build
 from convert.cli.init import init
-from edge.errors import EdgerunError
+from edge.errors import EdgerunError, ExitCode
 
 app = typer.Typer(
     help="Turn trained models into packs. Needs edgerun[convert].",
@@ -37,3 +37,8 @@ def main() -> None:
     except EdgerunError as error:
         print(f"edgerun-convert: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except SystemExit as left:
+        if left.code == ExitCode.INTERRUPTED:  # Typer says no word of it
+            words = "interrupted. What is done is kept where the result goes; the same command does the rest."
+            print(f"edgerun-convert: {words}", file=sys.stderr)
+        raise

@@ -20,6 +20,7 @@ def build(
     tune_name: str = typer.Option("", help="What --tune is called in evidence; else its file's name."),
     evaluate_name: str = typer.Option("", help="What --evaluate is called in evidence."),
     golden: Optional[list[Path]] = typer.Option(None, help="A scan that may travel with the pack, as a known answer."),
+    confirm: Optional[list[str]] = typer.Option(None, metavar="NAME=VALUE", help=console.CONFIRM),
     weights: Optional[Path] = typer.Option(None, help=console.WEIGHTS),
     method: str = typer.Option("minmax", help=console.METHOD),
     precision: Optional[list[str]] = typer.Option(None, help="fp16 or int8; without it, both."),
@@ -49,6 +50,7 @@ def build(
             evaluate_words=evaluate_name,
             tune_words=tune_name,
             golden=tuple(golden or ()),
+            confirmed=console.confirmed_of(confirm or []),
         ),
         out=out,
         ways=Ways(

@@ -21,6 +21,7 @@ METHOD = "How INT8 ranges are chosen: minmax, percentile or entropy."
 CALIBRATE = "Scans that show INT8 the range of values; not those of the tables."
 EVALUATE = "A CSV table to judge with: path, and what is true of each scan."
 TUNE = "A table for thresholds; without it --evaluate is cut in halves."
+CONFIRM = "Vouch for what no scan's file tells, as NAME=VALUE: modality, body-part, view, age-years, unit."
 JSON = "Print a JSON document on stdout."
 WIDTH = 30
 
@@ -117,3 +118,18 @@ def description_of(describe: Path | None, model: str) -> Description:
     if recipe_name(model) not in RECIPES:
         raise UsageError(f"Building {model}: --describe is missing. `edgerun-convert init` drafts one from a model.")
     return parse_description(recipe_description(model).encode(), f"the description of {model}")
+
+
+def confirmed_of(pairs: Sequence[str]) -> dict[str, str]:
+    """Return what is vouched for, by name, from ``NAME=VALUE``."""
+    from edge.check import confirm
+    from edge.scan import Acquisition
+
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not value:
+            raise UsageError(f"Reading --confirm {pair!r}: expected NAME=VALUE, such as modality=XC.")
+        found[name] = value
+    confirm(Acquisition(), found)
+    return found

@@ -17,9 +17,13 @@ TRAINERS: dict[str, Entry] = {
 }
 BUILDERS: dict[str, Entry] = {
     "chest-pneumonia": Entry("convert.recipes.chest_pneumonia_pack:build_pack", needs=("torch", "onnx", "onnxscript")),
+    "brain-tissue": Entry(
+        "convert.recipes.brain_tissue_pack:build_pack", needs=("torch", "onnx", "onnxscript", "scipy")
+    ),
 }
 WRITERS: dict[str, Entry] = {
     "chest-pneumonia": Entry("convert.recipes.chest_pneumonia_pack:write_scans", needs=("torch", "safetensors")),
+    "brain-tissue": Entry("convert.recipes.brain_tissue_pack:write_scans", needs=("torch", "safetensors", "scipy")),
 }
 
 

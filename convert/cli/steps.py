@@ -58,12 +58,14 @@ def quantise(
     precision: str = typer.Option("int8", help="int8 or fp16."),
     method: str = typer.Option("minmax", help=console.METHOD),
     keep_float: Optional[list[str]] = typer.Option(None, metavar="NODE", help="A layer that stays in float."),
+    confirm: Optional[list[str]] = typer.Option(None, metavar="NAME=VALUE", help=console.CONFIRM),
     engine: str = typer.Option("onnxruntime", help="Whose INT8 it is: onnxruntime, openvino or tensorrt."),
     json: bool = JSON,
 ) -> None:
     """Write a model in INT8 (calibrated with scans that are prepared as for an examination) or in FP16."""
     from convert.candidates import LOWERED
     from convert.half import to_fp16
+    from convert.road import Sets
 
     say = console.Console()
     onnx = console.read_file(model)
@@ -76,12 +78,13 @@ def quantise(
         raise UsageError(f"Reading --precision {precision!r}: expected int8 or fp16.")
     if describe is None or calibrate is None:
         raise UsageError("Quantising to INT8: --describe and --calibrate are needed to prepare scans.")
-    made, layers = _int8(onnx, describe, calibrate, console.method_of(method), keep_float or [], say)
+    sets = Sets(calibrate=calibrate, confirmed=console.confirmed_of(confirm or []))
+    made, layers = _int8(onnx, describe, sets, console.method_of(method), keep_float or [], say)
     _written(out, LOWERED[engine](made), {"layers": layers}, say, json=json)
 
 
 def _int8(
-    onnx: bytes, describe: Path, calibrate: Path, method: Any, keep_float: list[str], say: console.Console
+    onnx: bytes, describe: Path, sets: Any, method: Any, keep_float: list[str], say: console.Console
 ) -> tuple[bytes, list[dict[str, Any]]]:
     """The Q/DQ model, and what it does to each layer, the worst first."""
     from convert.describe import check_fits, read_description
@@ -89,18 +92,18 @@ def _int8(
     from convert.quantise import calibrate as calibrated
     from convert.quantise import head_nodes
     from convert.quantise import quantise as quantised
-    from convert.road import Sets, Ways, plan_of
+    from convert.road import Ways, plan_of
     from convert.search import layer_errors
     from edge.pack.tasks import outputs_of
 
     description = read_description(describe)
     check_fits(description, onnx)
     untrained = replace(description, status="architecture-only")  # nothing is judged here
-    plan = plan_of(untrained, onnx, Sets(calibrate=calibrate), Ways())
+    plan = plan_of(untrained, onnx, sets, Ways())
     say(f"calibrating with {len(plan.calibrate)} scans ({method})")
-    calibration = calibrated(onnx, feeds_of(plan.calibrate, plan.draft), method=method)
+    calibration = calibrated(onnx, feeds_of(plan.calibrate, plan.draft, plan.confirmed), method=method)
     made = quantised(calibration, keep_float=[*head_nodes(onnx, outputs_of(plan.draft.task)), *keep_float])
-    errors = layer_errors(calibration.model, made, feeds_of(plan.calibrate[:32], plan.draft))
+    errors = layer_errors(calibration.model, made, feeds_of(plan.calibrate[:32], plan.draft, plan.confirmed))
     for error in errors[:10]:
         say(f"{error.snr_db:7.1f} dB  {error.operator} {error.node}")
     return made, [{"node": e.node, "operator": e.operator, "snr_db": _finite(e.snr_db)} for e in errors]
@@ -112,6 +115,7 @@ def gate(
     describe: Path = typer.Option(..., help=console.DESCRIBE),
     evaluate: Path = typer.Option(..., help=console.EVALUATE),
     tune: Optional[Path] = typer.Option(None, help=console.TUNE),
+    confirm: Optional[list[str]] = typer.Option(None, metavar="NAME=VALUE", help=console.CONFIRM),
     candidate: Optional[list[str]] = typer.Option(None, metavar="PRECISION=FILE", help="A model to judge."),
     json: bool = JSON,
 ) -> None:
@@ -129,7 +133,8 @@ def gate(
         raise UsageError(f"Judging {description.name}: found the status {description.status!r}, expected 'trained'.")
     check_fits(description, onnx)
     given = {name: console.read_file(path) for name, path in console.files_of(candidate or [], "--candidate").items()}
-    sets, ways = Sets(evaluate=evaluate, tune=tune), Ways(precisions=("fp32",))
+    sets = Sets(evaluate=evaluate, tune=tune, confirmed=console.confirmed_of(confirm or []))
+    ways = Ways(precisions=("fp32",))
     built = build(plan_of(description, onnx, sets, ways, given), say)
     conversion = told(description, built, f"the ONNX file {model.name}", ())
     for line in verdict_lines(conversion):

@@ -90,9 +90,7 @@ def _questions(task: Task, scans: LabelledSet, reference: Side, candidate: Side,
         ordinal = task.mode == "ordinal"
         return classification.questions(scans.truths, before, after, margins, ordinal=ordinal)
     if not isinstance(task, SegmentationTask):
-        raise UsageError(
-            f"Judging a model of the task {task.kind}: only classes and outlines are judged yet."
-        )
+        raise UsageError(f"Judging a model of the task {task.kind}: only classes and outlines are judged yet.")
     labels = [label.name for label in task.labels]
     return segmentation.questions(labels, reference.measured.overlaps, candidate.measured.overlaps, margins)
 

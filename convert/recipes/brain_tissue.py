@@ -260,7 +260,8 @@ def _fit(maps: Maps, seed: int, progress: Progress, config: Config) -> BrainTiss
             progress(f"step {step} of {config.steps}: loss {np.mean(losses[-50:]):.4f}")
     trained = BrainTissue()
     trained.load_state_dict(average.state_dict())
-    return trained.eval()
+    trained.eval()
+    return trained
 
 
 def _follow(average: nn.Module, model: nn.Module, share: float) -> None:

@@ -39,6 +39,8 @@ CREDIT = (
     "ICBM 152 nonlinear 2009a. Copyright (C) 1993-2004 Louis Collins, McConnell Brain Imaging Centre, Montreal"
     " Neurological Institute, McGill University."
 )
+CALIBRATE, TUNE, EVALUATE = (HELD_OUT + offset for offset in (1000, 2000, 3000))
+"""First seeds of the subjects; those from `HELD_OUT` on are checked after a training."""
 SEEN_MM = (184.0, 220.0, 184.0)
 STRENGTH = 1.5
 """Of the deformations of subjects that judge: half as strong again as of those that were learnt from."""
@@ -71,7 +73,7 @@ def write_scans(data: Path, folder: Path, progress: Progress, counts: Counts = C
     Returns
     -------
     Sets
-        For `convert.road.travel`. The golden case is the template, which no network learnt from.
+        For `convert.road.travel`. The golden case is the template, whose voxels no network learnt from.
 
     Raises
     ------
@@ -81,20 +83,17 @@ def write_scans(data: Path, folder: Path, progress: Progress, counts: Counts = C
     if folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"Writing scans to {folder}: it is not empty. Choose another folder.")
     maps = load_maps(data)
+    golden = folder / "icbm152-t1.dcm"
     with mapped(folder):
         make_folder(folder)
         _write_calibration(maps, folder / "calibrate", counts.calibrate, progress)
-        tables = {}
-        for first, (use, count) in enumerate((("tune", counts.tune), ("evaluate", counts.evaluate)), start=2):
-            seeds = range(HELD_OUT + 1000 * first, HELD_OUT + 1000 * first + count)
-            subjects = {f"{use}-{seed - HELD_OUT}": (seed, held_out_sight(seed)) for seed in seeds}
-            tables[use] = _write_labelled(maps, folder / use, subjects, progress)
-        golden = folder / "icbm152-t1.dcm"
-        write_whole(golden, enhanced_mr(*smaller(maps.template, GOLDEN_MM), "icbm152-t1"))
+        write_whole(golden, enhanced_mr(*smaller(maps.template, GOLDEN_MM), golden.stem))
+        tune = _write_labelled(maps, folder / "tune", range(TUNE, TUNE + counts.tune), progress)
+        evaluate = _write_labelled(maps, folder / "evaluate", range(EVALUATE, EVALUATE + counts.evaluate), progress)
     return Sets(
         calibrate=folder / "calibrate",
-        tune=tables["tune"],
-        evaluate=tables["evaluate"],
+        tune=tune,
+        evaluate=evaluate,
         tune_words=WORDS.format(counts.tune),
         evaluate_words=WORDS.format(counts.evaluate),
         golden=(golden,),
@@ -272,24 +271,25 @@ def _write_calibration(maps: Maps, folder: Path, count: int, progress: Progress)
     make_folder(folder)
     for index in range(count):
         name = f"calibrate-{index}"
-        scan = synthesise(maps, SIGHT, HELD_OUT + 1000 + index).scan
+        scan = synthesise(maps, SIGHT, CALIBRATE + index).scan
         write_whole(folder / f"{name}.dcm", enhanced_mr(stored(scan), scan.grid, name))
         progress.count(index + 1, count, "subjects that calibrate")
 
 
-def _write_labelled(maps: Maps, folder: Path, subjects: Mapping[str, tuple[int, Sight]], progress: Progress) -> Path:
+def _write_labelled(maps: Maps, folder: Path, seeds: range, progress: Progress) -> Path:
     """Scans, masks, and the table that names them; return the table."""
     make_folder(folder)
     table = folder / "table.csv"
     with table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", *LABELS])
-        for number, (name, (seed, sight)) in enumerate(subjects.items(), start=1):
-            subject = synthesise(maps, sight, seed)
+        for number, seed in enumerate(seeds, start=1):
+            name = f"{folder.name}-{number:02}"
+            subject = synthesise(maps, held_out_sight(seed), seed)
             write_whole(folder / f"{name}.dcm", enhanced_mr(stored(subject.scan), subject.scan.grid, name))
             masks = _write_masks(subject, folder, name)
             writer.writerow([f"{name}.dcm", *(masks[label].name for label in LABELS)])
-            progress.count(number, len(subjects), f"subjects in {folder.name}")
+            progress.count(number, len(seeds), f"subjects in {folder.name}")
     return table
 
 

@@ -20,6 +20,7 @@ from edge.write.report import (
     DISCLAIMER,
     NOTHING_LOOKED_FOR,
     DetectionReport,
+    FindingsReport,
     LeftOutReport,
     ResultReport,
     StudyReport,
@@ -168,10 +169,14 @@ def _short(path: str) -> str:
 
 
 def _said(result: ResultReport) -> list[str]:
-    """What the model said, a phrase for each label."""
+    """What the model said, a phrase for each label, and where nothing was looked for, that."""
     found = result.findings
     if found is None:
         return []
+    return [*_phrases(found, result), *([] if looked_for(found) else [NOTHING_LOOKED_FOR])]
+
+
+def _phrases(found: FindingsReport, result: ResultReport) -> list[str]:
     if found.kind == "classification":
         return [
             f"{item.title}: score {item.score:.2f}"
@@ -180,9 +185,9 @@ def _said(result: ResultReport) -> list[str]:
             for item in found.labels
         ]
     if found.kind == "registration":
-        return [*registration_words(found), NOTHING_LOOKED_FOR]
+        return registration_words(found)
     if found.kind == "translation":
-        return [*translation_words(found), NOTHING_LOOKED_FOR]
+        return translation_words(found)
     if found.kind == "detection":
         return _boxes(found, result)
     return [
@@ -196,7 +201,8 @@ def _said(result: ResultReport) -> list[str]:
 def _boxes(found: DetectionReport, result: ResultReport) -> list[str]:
     """A phrase for each box, the surest first; where there is none, what was looked for."""
     if not found.boxes:
-        return [f"no box; looked for {', '.join(looked_for(found))}"]
+        sought = looked_for(found)
+        return [f"no box; looked for {', '.join(sought)}" if sought else "no box"]
     return [box_words(box, result.scan.grid) + (f", {box.urgency}" if box.urgency else "") for box in found.boxes]
 
 

@@ -151,7 +151,7 @@ def separate_boxes(outputs: Outputs, names: BoxTensors, thresholds: Sequence[flo
     count = len(boxes)
     scores = _shares(_listed(outputs, names.scores, (), count), names.scores)
     labels = _label_indices(_listed(outputs, names.labels, (), count), names.labels, len(thresholds))
-    kept = np.flatnonzero(scores >= np.asarray(thresholds, dtype=np.float64)[labels])
+    kept = np.flatnonzero(_reach(scores, np.asarray(thresholds)[labels]))
     masks = None
     if names.masks is not None:
         patches = _listed(outputs, names.masks, (1, None, None), count)[kept, 0]
@@ -184,7 +184,7 @@ def one_per_label(
     """
     raw = finite_output(outputs, name, (1, len(thresholds), 7))[0]
     scores = activate(raw[:, 0], activation, name, axis=0)
-    kept = np.flatnonzero(scores >= np.asarray(thresholds, dtype=np.float64))
+    kept = np.flatnonzero(_reach(scores, np.asarray(thresholds)))
     edges = _ordered(raw[kept, 1:].astype(np.float64) * np.array([*shape, *shape]), name)
     return Candidates(boxes=edges, scores=scores[kept], labels=kept)
 
@@ -193,7 +193,7 @@ def _chosen(
     middles: NDArray[np.float32], scores: Values, thresholds: Sequence[float], name: str, *, several_labels: bool
 ) -> Candidates:
     """The candidates among n boxes, (n, 4) as centre x, centre y, width, height, with scores (n, labels)."""
-    enough = scores >= np.asarray(thresholds, dtype=np.float64)
+    enough = _reach(scores, np.asarray(thresholds))
     if several_labels:
         rows, labels = np.nonzero(enough)
     else:
@@ -202,6 +202,11 @@ def _chosen(
     x, y, width, height = middles[rows].astype(np.float64).T
     edges = np.stack([y - height / 2, x - width / 2, y + height / 2, x + width / 2], axis=1)
     return Candidates(boxes=_ordered(edges, name), scores=scores[rows, labels], labels=labels)
+
+
+def _reach(scores: Values, thresholds: Values) -> NDArray[np.bool_]:
+    """Compare as float32, which is what the model gave: its 0.7 reaches a threshold of 0.7."""
+    return np.asarray(scores.astype(np.float32) >= thresholds.astype(np.float32))
 
 
 def _ordered(boxes: Values, name: str) -> Values:

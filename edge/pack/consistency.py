@@ -75,7 +75,7 @@ def _check_task(manifest: Manifest) -> None:
     if isinstance(task, ClassificationTask):
         _check_classes(task)
     elif isinstance(task, SegmentationTask):
-        if task.activation == "sigmoid" and len(task.labels) > MOST_OVERLAPPING:
+        if task.activation != "softmax" and len(task.labels) > MOST_OVERLAPPING:
             raise TypedError("$.task.labels", f"found {len(task.labels)}, expected at most {MOST_OVERLAPPING}")
         if task.windows is not None and any(item.axes != "NCDHW" for item in manifest.inputs):
             raise TypedError("$.task.windows", "expected volumes, with the axes 'NCDHW'")

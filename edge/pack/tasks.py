@@ -100,7 +100,7 @@ class SegmentationTask:
     output : str
         Tensor of shape (N, channels, h, w) or (N, channels, d, h, w). With ``softmax`` channel 0 is background and
         channel i is label i - 1; with ``sigmoid`` channel i is label i, the labels may overlap, and each has its
-        threshold.
+        threshold; ``none`` is the same where the graph has applied the sigmoid.
     least_pixels : int
         A label with fewer pixels (voxels) on the source is not said to be there.
     windows : Windows, optional
@@ -109,7 +109,7 @@ class SegmentationTask:
 
     kind: Literal["segmentation"]
     output: Text
-    activation: Literal["sigmoid", "softmax"]
+    activation: Literal["softmax", "sigmoid", "none"]
     labels: Annotated[tuple[Label, ...], Between(1, 254)]
     least_pixels: Annotated[int, Between(1, 10**9)] = 1
     windows: Windows | None = None

@@ -6,7 +6,7 @@ The same code serves inference, golden cases and calibration.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -18,8 +18,9 @@ from edge.geometry import Grid
 from edge.pack.manifest import Input, Manifest, RegistrationTask, SegmentationTask, tensor_shapes
 from edge.prepare.image import Image
 from edge.prepare.memory import budget_bytes, plan_windows
+from edge.prepare.seen import seen_share
 from edge.prepare.together import brought_to, is_same
-from edge.reasons import BAD_MANIFEST, MODEL_MISMATCH, NO_COMMON_PLACE, NOT_NUMBERS, UNSUPPORTED_INPUT
+from edge.reasons import BAD_MANIFEST, INVERTED, MODEL_MISMATCH, NO_COMMON_PLACE, NOT_NUMBERS, UNSUPPORTED_INPUT
 from edge.scan import Scan
 from edge.table import Entry, lookup
 from edge.typed import TypedError, bind
@@ -53,6 +54,10 @@ STEPS: Mapping[str, Entry] = {
     "channels": Entry("edge.prepare.values:channels"),
     "normalise": Entry("edge.prepare.values:normalise"),
 }
+
+
+FIELDS = ("fundus_field", "ultrasound_sector")
+"""Steps that cut away what shows nothing of the patient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +95,15 @@ class Feed:
         part of it is fed.
     window : Window, optional
         Where a part of it is fed.
+    seen : mapping
+        By name of input, of all feeds together: the share, 0 to 1, of the first input's scan that the steps kept and
+        that this input's scan reaches. What `FIELDS` cut away is not missed.
     """
 
     tensors: Mapping[str, NDArray[np.float32]]
     grid: Grid
     window: Window | None = None
+    seen: Mapping[str, float] = field(default_factory=dict)
 
 
 def bind_steps(item: Input, path: str) -> tuple[Step, ...]:
@@ -141,13 +150,14 @@ def prepare(scans: Mapping[str, Scan], manifest: Manifest) -> Iterator[Feed]:
         ``P409`` the pack asks for what cannot be prepared.
     ReadError
         ``C717``: values that are no numbers (NaN) would reach the model; ``C722``: scans that have no place in common;
-        ``C728``: a volume that does not fit in memory, window by window.
+        ``C728``: a volume that does not fit in memory, window by window; ``C730``: a picture that would be seen
+        inverted.
     """
-    whole, grid = _whole(scans, manifest)
+    whole, grid, seen = _whole(scans, manifest)
     task = manifest.task
     if not isinstance(task, SegmentationTask) or (windows := task.windows) is None:
         _check_shapes(whole, manifest)
-        yield Feed(tensors=whole, grid=grid)
+        yield Feed(tensors=whole, grid=grid, seen=seen)
         return
     item = manifest.inputs[0]
     if len(whole) != 1 or item.axes != "NCDHW":
@@ -162,11 +172,13 @@ def prepare(scans: Mapping[str, Scan], manifest: Manifest) -> Iterator[Feed]:
     memory = plan_windows(tiles, source, task, channels=channels, held_bytes=held, budget=budget_bytes())
     for start, flips, part in tiles.cut(volume, fill=windows.fill):
         window = Window(start=start, flips=flips, tiles=tiles, memory=memory)
-        yield Feed(tensors={item.tensor: part}, grid=grid, window=window)
+        yield Feed(tensors={item.tensor: part}, grid=grid, window=window, seen=seen)
 
 
-def _whole(scans: Mapping[str, Scan], manifest: Manifest) -> tuple[dict[str, NDArray[np.float32]], Grid]:
-    """Each tensor of everything that was prepared, and where the first input's lies."""
+def _whole(
+    scans: Mapping[str, Scan], manifest: Manifest
+) -> tuple[dict[str, NDArray[np.float32]], Grid, dict[str, float]]:
+    """Each tensor of everything that was prepared, where the first input's lies, and how much of each scan is seen."""
     first = scans[manifest.inputs[0].name]
     registered = isinstance(manifest.task, RegistrationTask)
     if registered and any(scan.grid.space != "patient" for scan in scans.values()):
@@ -175,10 +187,12 @@ def _whole(scans: Mapping[str, Scan], manifest: Manifest) -> tuple[dict[str, NDA
         raise ReadError(detail, NO_COMMON_PLACE)
     tensors: dict[str, list[NDArray[np.float32]]] = {}
     grids: list[Grid] = []
+    seen: dict[str, float] = {}
     for index, item in enumerate(manifest.inputs):
-        image = Image.of(brought_to(scans[item.name], first, any_frame=registered))
-        for step in bind_steps(item, f"$.inputs[{index}]"):
-            image = step(image)
+        scan = brought_to(scans[item.name], first, any_frame=registered)
+        reached = 1.0 if scan is scans[item.name] else seen_share(scans[item.name].grid, first.grid)
+        image, kept = _stepped(Image.of(scan), item, f"$.inputs[{index}]")
+        seen[item.name] = reached * kept
         tensors.setdefault(item.tensor, []).append(_tensor(image, item))
         grids.append(image.grid)
     _check_together(grids, manifest)
@@ -186,7 +200,25 @@ def _whole(scans: Mapping[str, Scan], manifest: Manifest) -> tuple[dict[str, NDA
     whole = {
         name: np.concatenate(parts, axis=axis[name]) if len(parts) > 1 else parts[0] for name, parts in tensors.items()
     }
-    return whole, grids[0]
+    return whole, grids[0], seen
+
+
+def _stepped(image: Image, item: Input, path: str) -> tuple[Image, float]:
+    """What an input's steps make of an image, and the share of it that they kept."""
+    kept = 1.0
+    for step, named in zip(bind_steps(item, path), item.steps, strict=True):
+        before, image = image.grid, step(image)
+        if named["step"] not in FIELDS:
+            kept *= seen_share(image.grid, before)
+    _check_turned(image, item)
+    return image, kept
+
+
+def _check_turned(image: Image, item: Input) -> None:
+    """Refuse a picture whose bright is dark: a model would see its negative without a word (PS3.3 C.7.6.3.1.2)."""
+    scan = image.scan
+    if scan.acquisition.photometric == "MONOCHROME1" and scan.stack != "volume" and not image.inverted:
+        raise ReadError(f"Preparing the scan {item.name!r}: found MONOCHROME1, expected MONOCHROME2.", INVERTED)
 
 
 def _check_together(grids: Sequence[Grid], manifest: Manifest) -> None:

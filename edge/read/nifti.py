@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from edge.errors import ReadError
 from edge.geometry import Grid
 from edge.read.contract import Header, Progress
+from edge.read.extent import check_extent, lengths_differ
 from edge.read.finite import finite_words
 from edge.reasons import (
     BAD_HEADER,
@@ -139,6 +140,7 @@ class NiftiReader:
         volume = _volume(_read_header(stream))
         if volume.bytes > limit_bytes:
             raise ReadError(f"It declares {volume.bytes} bytes of voxels, the limit is {limit_bytes}.", TOO_LARGE)
+        check_extent(volume.grid)
         return _scan(volume, _stored(stream, volume), source)
 
 
@@ -273,6 +275,8 @@ def _matrix(header: Any, shape: tuple[int, int, int]) -> tuple[Matrix, tuple[str
         raise ReadError("Its sform and its qform mirror each other, so left and right are unknown.", NOT_A_GRID)
     if sform is not None and qform is not None and _differ(sform, qform, shape):
         warnings.append("The file gives two places for its voxels that differ (sform, qform); the sform was taken.")
+    if lengths_differ(header["pixdim"][1:4], np.asarray(chosen), shape):
+        raise ReadError("It gives two sizes for its voxels that differ (pixdim, and its sform or qform).", NOT_A_GRID)
     return scale @ np.asarray(chosen, dtype=np.float64), tuple(warnings)
 
 

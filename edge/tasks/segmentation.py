@@ -19,7 +19,7 @@ from edge.pack.manifest import Label, Manifest, Model, SegmentationTask
 from edge.prepare import Feed, Window
 from edge.reasons import BAD_OUTPUT
 from edge.scan import Scan
-from edge.tasks import Outputs, finite_output, shares
+from edge.tasks import Outputs, activate, finite_output, shares
 from edge.volume.blend import Blocks, Scores, Slab, blend
 from edge.volume.measure import measure
 from edge.volume.source import Codes, Decision, labels_on_source
@@ -70,6 +70,8 @@ def _threshold(label: Label, model: Model) -> float:
 def _scores(outputs: Outputs, task: SegmentationTask, shape: tuple[int | None, ...]) -> NDArray[np.float32]:
     """Scores from 0 to 1, shape (class, spatial ...)."""
     raw = finite_output(outputs, task.output, (1, *shape))
+    if task.activation == "none":
+        return np.asarray(activate(raw, "none", task.output, axis=1)[0], dtype=np.float32)
     return shares(raw[0], task.activation, axis=0)
 
 

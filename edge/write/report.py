@@ -259,6 +259,11 @@ def looked_for(found: FindingsReport) -> tuple[str, ...]:
     return tuple(item.title for item in labels if item.finding)
 
 
+def there_in(found: FindingsReport) -> tuple[str, ...]:
+    """Return the titles of everything that is said to be there, finding or not, each once."""
+    return tuple(dict.fromkeys(item.title for item in said_in(found) if item.positive))
+
+
 def found_in(found: FindingsReport) -> tuple[tuple[str, Urgency | None], ...]:
     """Return what was found: titles, counted where there are several, and the urgency of each, in the order of labels.
 

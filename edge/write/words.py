@@ -17,11 +17,13 @@ from edge.write.report import (
     UNCALIBRATED,
     BoxReport,
     DetectionReport,
+    FindingsReport,
     RegistrationReport,
     ResultReport,
     TranslationReport,
     found_in,
     looked_for,
+    there_in,
 )
 
 
@@ -42,6 +44,8 @@ def headline(result: ResultReport) -> str:
         return ": two scans registered. Nothing was looked for"
     if found.kind == "translation":
         return f": {SYNTHETIC} {found.makes}. Nothing was looked for"
+    if not looked_for(found):
+        return f": {', '.join(there_in(found)) or 'nothing marked'}. Nothing was looked for"
     said = found_in(found)
     if not said:
         return f": looked for {', '.join(looked_for(found))} only"
@@ -55,17 +59,21 @@ def label_lines(result: ResultReport) -> tuple[list[Line], list[str]]:
     found = result.findings
     if found is None:
         return [], []
+    lines, common = _lines(found, result.scan.grid)
+    return lines, common if looked_for(found) else [*common, NOTHING_LOOKED_FOR]
+
+
+def _lines(found: FindingsReport, grid: Grid | None) -> tuple[list[Line], list[str]]:
     if found.kind == "segmentation":
         numbered = sorted(enumerate(found.regions), key=lambda pair: _gravity(pair[1]))
-        grid = result.scan.grid
         lines = [Line(text=f"{n + 1}. {region_words(region, grid)}", label=n) for n, region in numbered]
         return lines, []
     if found.kind == "detection":
-        return _box_lines(found, result.scan.grid), [UNCALIBRATED]
+        return _box_lines(found, grid), [UNCALIBRATED]
     if found.kind == "registration":
-        return [Line(text=text) for text in registration_words(found)], [NOTHING_LOOKED_FOR]
+        return [Line(text=text) for text in registration_words(found)], []
     if found.kind == "translation":
-        return [Line(text=text) for text in translation_words(found)], [NOTHING_LOOKED_FOR]
+        return [Line(text=text) for text in translation_words(found)], []
     ranked = sorted(found.labels, key=lambda item: (not (item.positive and item.finding), -item.score))
     return [Line(text=_score_words(item)) for item in ranked], [UNCALIBRATED]
 

@@ -26,6 +26,7 @@ from convert.road import Sets  # noqa: E402
 from edge.check import check_scan  # noqa: E402
 from edge.errors import UsageError  # noqa: E402
 from edge.geometry import Grid  # noqa: E402
+from edge.pack.store import open_pack  # noqa: E402
 from edge.reasons import TOO_SMALL  # noqa: E402
 from edge.testing import phantom  # noqa: E402
 from tests.convert.brains import wheel  # noqa: E402
@@ -150,3 +151,25 @@ def test_stored_voxels_use_twelve_bits(tmp_path: Path) -> None:
     assert found.max() == 4095
     assert found.argmax() == scan.voxels.argmax()
     assert not pack.stored(scan_of(np.zeros((2, 2, 2), np.float32), (1.0, 1.0, 1.0), "empty")).any()
+
+
+def test_the_pack_is_built_judged_and_tried_on_the_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On spheres, of which a network that learnt brains makes what it can: the road is tried here, not the figures."""
+    data = wheel(tmp_path / "nilearn.whl", monkeypatch)
+    monkeypatch.setattr(pack, "SEEN_MM", (90.0, 100.0, 100.0))
+    monkeypatch.setattr(pack, "SIGHT", Sight(shape=(32, 48, 48), spacing_mm=(2.0, 2.0, 2.0)))
+    monkeypatch.setattr(pack, "GOLDEN_MM", 1.0)
+    monkeypatch.setattr(pack, "MOST_STEPS", 1)
+    monkeypatch.setattr(pack.write_scans, "__defaults__", (pack.Counts(calibrate=1, tune=1, evaluate=1),))
+    heard = Heard()
+    pack.build_pack(data, tmp_path / "pack", tmp_path / "examples", None, heard)
+    built = open_pack(tmp_path / "pack").manifest
+    assert {(model.precision, model.engines) for model in built.models} >= {("fp32", ("onnxruntime",))}
+    evidence = {(figure.precision, figure.metric, figure.label) for figure in built.evidence}
+    assert evidence >= {("fp32", "dice", label) for label in LABELS}
+    assert all("made-up subjects" in figure.data for figure in built.evidence)
+    assert [dict(case.scans) for case in built.golden] == [{"image": "golden/icbm152-t1.dcm"}]
+    told = [line for line in heard.lines if "Dice on the template at 1 mm" in line]
+    assert len(told) == len(built.models)
+    assert "whose anatomy was learnt from and whose voxels were not: grey-matter 0." in told[0]
+    assert [path.name for path in (tmp_path / "examples").iterdir()] == [pack.EXAMPLE]

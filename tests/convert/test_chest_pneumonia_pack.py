@@ -25,8 +25,7 @@ def files(folder: Path, pattern: str) -> dict[str, bytes]:
 @pytest.mark.skipif(not DATA.is_file(), reason="the data set is not on this machine")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_the_recipe_gives_the_committed_pack_and_examples(tmp_path: Path) -> None:
-    """Scores may differ in their last digits from one processor to the next, and times always do; models and example
-    files may not."""
+    """Scores may differ in their last digits from one processor to the next, and times do; models and files may not."""
     build_pack(DATA, tmp_path / "pack", tmp_path / "examples", None, Heard())
     built, committed = files(tmp_path / "pack", "*"), files(PACK, "*")
     assert set(built) == set(committed)

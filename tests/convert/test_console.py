@@ -7,7 +7,9 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+import typer
 
+from convert.cli import main
 from convert.cli.console import (
     WIDTH,
     Console,
@@ -18,7 +20,7 @@ from convert.cli.console import (
     read_file,
     shapes_of,
 )
-from edge.errors import UsageError
+from edge.errors import ExitCode, UsageError
 from tests.convert.scans import BRIGHT, SENSITIVE, converted, describe
 
 
@@ -143,6 +145,23 @@ def test_an_error_is_one_line_and_its_exit_code() -> None:
     assert ran.err.startswith("edgerun-convert: Building net.onnx: --describe is missing.")
     assert ran.err.count("\n") == 1
     assert ran.out == ""
+
+
+def test_who_interrupts_is_told_that_the_same_command_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupted = typer.Typer()
+
+    @interrupted.command()
+    def build() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("convert.cli.app", interrupted)
+    monkeypatch.setattr("sys.argv", ["edgerun-convert"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == ExitCode.INTERRUPTED
+    assert "edgerun-convert: interrupted." in capsys.readouterr().err
 
 
 def test_help_names_every_step() -> None:

@@ -20,7 +20,7 @@ from convert.tune import LIMITS
 from edge.engines import open_engine
 from edge.engines.apart import EngineApart
 from edge.errors import EngineError, ReadError, UsageError
-from edge.pack.manifest import Manifest, SegmentationTask
+from edge.pack.manifest import Accepts, Manifest, SegmentationTask
 from edge.testing import tiny_input, tiny_manifest, tiny_threshold
 from tests.convert.chest import chest_pack
 from tests.convert.scans import BRIGHT, Heard, blob_net, blobs, brightness_net, labels, pictures, swapped, with_weights
@@ -324,3 +324,13 @@ def test_what_was_measured_comes_back_from_bytes_exactly(masked: LabelledSet, sc
     assert other.present.dtype == np.bool_
     assert found["a"].dice_at["blob"].shape == (2, 6)
     assert found["fp32 on onnxruntime"].scores["bright"].dtype == np.float64
+
+
+def test_a_person_may_vouch_for_pictures_whose_files_tell_nothing(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(png(np.arange(64, dtype=np.uint8).reshape(8, 8), 0))
+    accepts = Accepts(modality=("XC",), stack="picture", colour="grey")
+    manifest = tiny_manifest(inputs=(replace(tiny_input(), accepts=accepts),))
+    with pytest.raises(UsageError, match="C703"):
+        list(feeds_of((photo,), manifest))
+    assert len(list(feeds_of((photo,), manifest, {"modality": "xc"}))) == 1

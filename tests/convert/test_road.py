@@ -245,7 +245,7 @@ def test_an_interrupted_conversion_goes_on_and_ends_with_the_same_pack(
     assert [path.name for path in tmp_path.iterdir()] == [WORK]
     heard = Heard()
     travel(small.road(tmp_path, FAST, golden=golden(small)), heard)
-    assert heard.lines[-1] == "taken from an earlier run: onnx, origin, tuned, calibration"
+    assert heard.lines[-1] == "taken from an earlier run: export, tuned, calibration"
     assert not (tmp_path / WORK).exists()
     assert timeless(manifest_in(tmp_path / "workshop")) == timeless(manifest_in(whole / "workshop"))
     assert without_times(report_in(tmp_path)) == without_times(report_in(whole))

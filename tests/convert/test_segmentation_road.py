@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from convert.build import Built, Plan, build
+from convert.candidates import LOWERED
 from convert.document import Conversion
 from convert.road import Ways, travel
 from convert.tune import FIXED, LIMITS
@@ -207,7 +208,7 @@ def test_the_search_compares_masks_at_the_reference_s_own_threshold(tmp_path: Pa
     heard = Heard()
     plan = made.plan(max_steps=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("convert.candidates.lower_for_onnxruntime", lambda _: ruined)
+        patch.setitem(LOWERED, "onnxruntime", lambda _: ruined)
         built = build(plan, heard)
     assert built.candidates[0].thresholds["blob"].value < 0.5
     (step,) = built.trails[0].steps

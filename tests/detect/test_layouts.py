@@ -43,8 +43,8 @@ def organs(*rows: list[float]) -> Outputs:
     return {"out": np.array([rows], np.float32)}
 
 
-def read(layout: str, outputs: Outputs, labels: int = 2) -> Candidates:
-    thresholds = [0.5] * labels
+def read(layout: str, outputs: Outputs, labels: int = 2, limit: float = 0.5) -> Candidates:
+    thresholds = [limit] * labels
     if layout == "boxes":
         return separate_boxes(outputs, NAMES, thresholds)
     if layout == "one-per-label":
@@ -123,6 +123,14 @@ def test_a_label_that_misses_its_own_threshold_does_not_hide_another() -> None:
 def test_a_score_of_exactly_the_threshold_is_a_candidate(layout: str) -> None:
     assert len(read(layout, ANSWERS[layout](0.5, 4.0)).boxes) == 1
     assert len(read(layout, ANSWERS[layout](0.4999, 4.0)).boxes) == 0
+
+
+@layouts
+@pytest.mark.parametrize("limit", [0.1, 0.7, 0.9, 1 / 3])
+def test_a_threshold_that_float32_rounds_up_is_reached_by_the_score_that_it_rounds_to(
+    layout: str, limit: float
+) -> None:
+    assert len(read(layout, ANSWERS[layout](limit, 4.0), limit=limit).boxes) == 1
 
 
 @layouts

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.pack.golden import REGISTERED, TRANSLATED, answers
+from edge.pack.golden import answers
+from edge.pack.tasks import REGISTERED, TRANSLATED
 from tests.write.outcomes import classified, picture_scan, score, segmented
 from tests.write.planted import detected, detection, registration, translation, volume_scan
 

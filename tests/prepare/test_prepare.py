@@ -100,7 +100,10 @@ def test_what_is_no_number_never_reaches_the_model(name: str, bad: float) -> Non
         pytest.raises(ReadError, match="values that are no numbers") as caught,
         np.errstate(invalid="ignore"),
     ):
-        feed_of(scan_of(voxels, photometric="MONOCHROME1"), manifest_with(step(name)))
+        feed_of(
+            scan_of(voxels, photometric="MONOCHROME1" if name == "monochrome2" else "MONOCHROME2"),
+            manifest_with(step(name)),
+        )
     assert caught.value.reason.code == "C717"
 
 

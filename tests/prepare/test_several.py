@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.errors import CodedError, PackError
+from edge.errors import CodedError, PackError, ReadError
 from edge.geometry import Grid, resample
 from edge.pack.manifest import Input, Manifest, Windows
 from edge.prepare import prepare
 from edge.prepare.together import brought_to, frames_differ, is_same
-from edge.scan import Scan
+from edge.scan import Acquisition, Scan
 from edge.testing import phantom_scan, tiny_input, tiny_manifest, tiny_segmentation
 from tests.prepare.images import step
 from tests.read.dicom_files import all_turns, canonical_grid, rotated
@@ -212,3 +212,13 @@ def test_more_channels_than_declared_are_the_packs_mistake() -> None:
     colours = replace(volume_of(values(1), GRID), voxels=values(1, (*SHAPE, 3)))
     with pytest.raises(PackError, match="found 3 channels, expected 1"):
         next(prepare({"a": colours}, volumes("a", windows=Windows())))
+
+
+def test_a_picture_that_the_model_would_see_inverted_is_refused() -> None:
+    scan = phantom_scan((1, 4, 4), acquisition=Acquisition(photometric="MONOCHROME1"))
+    turned = tiny_manifest()
+    assert next(iter(prepare({"image": scan}, turned))).tensors["image"].shape == (1, 1, 4, 4)
+    unturned = tiny_manifest(inputs=(tiny_input(steps=[{"step": "voi_window"}]),))
+    with pytest.raises(ReadError) as caught:
+        list(prepare({"image": scan}, unturned))
+    assert caught.value.reason.code == "C730"

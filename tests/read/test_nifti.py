@@ -156,11 +156,30 @@ def test_all_48_orientations_give_the_same_volume_and_masks_come_home(read: Read
 
 @pytest.mark.parametrize(("unit", "factor"), [("meter", 1000), ("mm", 1), ("micron", 0.001)])
 def test_lengths_are_millimetres_whatever_the_unit(read: Read, unit: str, factor: float) -> None:
-    made = image(phantom(), np.diag([1, 2, 3, 1.0]))
+    made = image(phantom(), np.diag([1 / factor, 2 / factor, 3 / factor, 1.0]))
     made.header.set_xyzt_units(unit)
     scan = read(made)
-    np.testing.assert_allclose(scan.grid.steps, np.array([3, 2, 1]) * factor)
+    np.testing.assert_allclose(scan.grid.steps, (3, 2, 1), rtol=1e-6)
     assert scan.warnings == ()
+
+
+@pytest.mark.parametrize("unit", ["meter", "micron"])
+def test_a_head_that_is_as_large_as_a_street_or_a_cell_is_refused(read: Read, unit: str) -> None:
+    made = image(phantom(), np.diag([1.0, 2.0, 3.0, 1.0]))
+    made.header.set_xyzt_units(unit)
+    assert reason_of(read, made) is NOT_A_GRID
+
+
+def test_two_sizes_of_a_voxel_that_differ_are_refused(read: Read) -> None:
+    assert reason_of(read, spoilt(image(phantom()), qform_code=0, pixdim=[1, 3, 3, 3, 0, 0, 0, 0])) is NOT_A_GRID
+
+
+def test_a_place_in_a_template_of_another_size_is_refused(read: Read) -> None:
+    """Millilitres would be those of the template and not of the patient."""
+    made = image(phantom())
+    made.set_qform(AFFINE, code=1)
+    made.set_sform(AFFINE @ np.diag([1.15, 1.15, 1.15, 1.0]), code=4)
+    assert reason_of(read, made) is NOT_A_GRID
 
 
 def test_an_unknown_unit_is_taken_for_millimetres_and_said(read: Read) -> None:

@@ -14,7 +14,8 @@ from edge.geometry import Grid
 from edge.pack.manifest import Manifest
 from edge.prepare import prepare
 from edge.scan import Scan
-from edge.testing import phantom_scan, tiny_segmentation
+from edge.tasks import conclude
+from edge.testing import phantom_scan, tiny_manifest, tiny_segmentation
 from tests.tasks.models import feed_of, label, segmented, with_task
 
 Array = NDArray[Any]
@@ -214,7 +215,7 @@ def test_a_label_that_is_no_finding_needs_no_threshold() -> None:
     assert found.regions[0].positive
     assert found.regions[0].urgency is None
     assert found.regions[0].threshold is None
-    assert state_of(found) == "no-finding"
+    assert state_of(found) == "done"
 
 
 def test_with_softmax_every_pixel_belongs_to_one_label_or_to_the_background() -> None:
@@ -233,3 +234,26 @@ def test_a_small_lead_over_the_background_is_enough_for_softmax() -> None:
     logits[1, 0, 0] = 0.01
     found = segmented(manifest, logits, phantom_scan((1, 16, 16)))
     assert np.argwhere(found.mask(0)).tolist() == [[0, 0, 0]]
+
+
+def test_scores_that_the_graph_made_itself_are_taken_as_they_are() -> None:
+    logits = np.linspace(-4, 4, 16).reshape(4, 4)
+    scan = phantom_scan((1, 4, 4), values=logits.ravel().tolist())
+    said = [
+        conclude(
+            [(next(iter(prepare({"image": scan}, manifest))), {"scores": values[np.newaxis, np.newaxis]})],
+            {"image": scan}, manifest, manifest.models[0],
+        )
+        for manifest, values in (
+            (manifest_of("sigmoid"), logits.astype(np.float32)),
+            (manifest_of("none"), (1 / (1 + np.exp(-logits))).astype(np.float32)),
+        )
+    ]  # fmt: skip
+    assert isinstance(said[0], Segmentation)
+    assert isinstance(said[1], Segmentation)
+    assert np.array_equal(said[0].mask(0), said[1].mask(0))
+    assert 0 < said[0].mask(0).sum() < 16
+
+
+def manifest_of(activation: str) -> Manifest:
+    return tiny_manifest(task=tiny_segmentation(activation=activation))
