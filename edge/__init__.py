@@ -8,10 +8,14 @@ The way of the data, and where each part of it stands::
     read         DICOM, NIfTI, PNG, JPEG, TIFF, decoded in a process of its own
     scan         what goes in: Series, Scan, Study
     geometry     where every voxel lies: Grid
+    roles        which of a patient's scans is which input of a pack
     check        is this scan fit for this pack
     prepare      from a scan to what the model is fed
     engines      what runs a model
     tasks        from what the model gave to findings in the place of the scan
+    volume       windows, blending, labels on the source's voxels, measures, memory
+    detect       boxes: layouts, suppression, place, masks of instances
+    register     displacement fields: warped scans and folds
     findings     what comes out
     write        report.json, and the pictures that are views of it
     pack         the model pack: manifest, files, safety, installed packs
