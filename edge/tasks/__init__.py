@@ -117,7 +117,8 @@ def shares(values: NDArray[np.float32], activation: Literal["sigmoid", "softmax"
         scores += 1.0
         scores *= 0.5
         return scores
-    scores -= scores.max(axis=axis, keepdims=True)
+    with np.errstate(over="ignore"):  # beyond the range of a float32 lies a score of 0
+        scores -= scores.max(axis=axis, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=axis, keepdims=True)
     return scores
