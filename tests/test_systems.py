@@ -130,7 +130,7 @@ def windowed_pack(folder: Path) -> Path:
 def test_a_volume_that_does_not_fit_in_memory_is_refused_in_words(
     edgerun: Edgerun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.prepare.budget_bytes", lambda: 10_000)
+    monkeypatch.setattr("edge.prepare.memory.budget_bytes", lambda: 10_000)
     scan, made = nifti(tmp_path / "a.nii", body(), GRID), windowed_pack(tmp_path / "pack")
     ran = edgerun("infer", scan, "--pack", made, "--out", tmp_path / "out", "--json")
     (refusal,) = only(ran, 7, "not-analysed")["refusals"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +17,16 @@ from edge.errors import PackError, ReadError
 from edge.geometry import Grid
 from edge.pack.manifest import Input, Manifest, RegistrationTask, SegmentationTask, tensor_shapes
 from edge.prepare.image import Image
-from edge.prepare.memory import budget_bytes, plan_windows
 from edge.prepare.seen import seen_share
 from edge.prepare.together import brought_to, is_same
 from edge.reasons import BAD_MANIFEST, INVERTED, MODEL_MISMATCH, NO_COMMON_PLACE, NOT_NUMBERS, UNSUPPORTED_INPUT
 from edge.scan import Scan
 from edge.table import Entry, lookup
 from edge.typed import TypedError, bind
-from edge.volume.plan import MemoryPlan
 from edge.volume.tiles import Flips, Start, Tiles
+
+if TYPE_CHECKING:
+    from edge.volume.plan import MemoryPlan
 
 Step = Callable[[Image], Image]
 
@@ -159,6 +160,8 @@ def prepare(scans: Mapping[str, Scan], manifest: Manifest) -> Iterator[Feed]:
         _check_shapes(whole, manifest)
         yield Feed(tensors=whole, grid=grid, seen=seen)
         return
+    from edge.prepare.memory import budget_bytes, plan_windows  # noqa: PLC0415 - a picture waits for none of it
+
     item = manifest.inputs[0]
     if len(whole) != 1 or item.axes != "NCDHW":
         what = f"{len(whole)} tensors, axes {item.axes}"

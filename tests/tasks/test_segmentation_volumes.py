@@ -225,7 +225,7 @@ def test_frames_tell_no_volume() -> None:
 
 
 def budget(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    monkeypatch.setattr("edge.prepare.budget_bytes", lambda: count)
+    monkeypatch.setattr("edge.prepare.memory.budget_bytes", lambda: count)
 
 
 def several(shape: tuple[int, int, int] = (16, 16, 16)) -> Manifest:
