@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.detect.suppress import overlaps
 from edge.errors import UsageError
 
-Boxes = NDArray[np.float64]
 Values = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Indices = NDArray[np.intp]
@@ -66,37 +66,6 @@ class Matches:
     scores: Values
     hits: NDArray[np.bool_]
     truths: Counts
-
-
-def overlaps(first: NDArray[Any], second: NDArray[Any]) -> Values:
-    """Return the intersection over union of every box with every other (Jaccard 1912).
-
-    Parameters
-    ----------
-    first, second : ndarray of float, shapes (k, 4) and (m, 4), or (k, 6) and (m, 6)
-        See `Found`.
-
-    Returns
-    -------
-    ndarray of float64, shape (k, m)
-        0 to 1; 0 where both boxes are empty.
-
-    Examples
-    --------
-    >>> overlaps(np.array([[0, 0, 2, 2]]), np.array([[0, 0, 2, 2], [0, 1, 2, 3], [5, 5, 6, 6]])).round(3).tolist()
-    [[1.0, 0.333, 0.0]]
-    """
-    axes = first.shape[1] // 2
-    a, b = first[:, np.newaxis].astype(np.float64), second[np.newaxis].astype(np.float64)
-    shared = np.minimum(a[..., axes:], b[..., axes:]) - np.maximum(a[..., :axes], b[..., :axes])
-    common = np.maximum(shared, 0.0).prod(axis=-1)
-    union = _sizes(a) + _sizes(b) - common
-    return np.asarray(np.divide(common, union, out=np.zeros_like(common), where=union > 0))
-
-
-def _sizes(boxes: Boxes) -> Values:
-    axes = boxes.shape[-1] // 2
-    return np.asarray((boxes[..., axes:] - boxes[..., :axes]).prod(axis=-1))
 
 
 def match(found: Sequence[Found], truth: Sequence[NDArray[Any]], thresholds: Sequence[float] = HALF) -> Matches:

@@ -315,12 +315,12 @@ def _resample_oblique(
         places = np.stack([np.full(x.size, z), y.ravel(), x.ravel(), np.ones(x.size)])
         at = (matrix @ places)[:3].T.reshape(*shape[1:], 3)
         inside = np.all((at >= -0.5) & (at <= size - 0.5), axis=-1)
-        result[z][inside] = _sample(voxels, np.clip(at[inside], 0, size - 1), kind)
+        result[z][inside] = sample(voxels, np.clip(at[inside], 0, size - 1), kind)
     return result
 
 
-def _sample(voxels: Array, at: NDArray[np.float64], kind: Interpolation) -> Array:
-    """Values at the points `at`, shape (n, 3) in source indices, all of them inside."""
+def sample(voxels: Array, at: NDArray[np.float64], kind: Interpolation) -> Array:
+    """Return the values of `voxels` at points inside it, `at` of shape (n, 3): (z, y, x) in its indices."""
     if kind == "nearest":
         z, y, x = np.floor(at + 0.5).astype(np.intp).T
         picked: Array = voxels[z, y, x]

@@ -15,7 +15,6 @@ from __future__ import annotations
 import copy
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +31,7 @@ from convert.describe import parse_description
 from convert.overlap import dice
 from convert.recipes.brain_subjects import LABELS, Labels, Maps, Sight, load_maps, synthesise
 from convert.recipes.contract import Recipe, recipe_description
+from convert.recipes.training import reproducible
 from edge.prepare import Step, bind_steps
 from edge.prepare.image import Image
 from edge.scan import Scan
@@ -169,20 +169,6 @@ def outline(model: BrainTissue, volume: NDArray[np.float32]) -> Labels:
     return np.asarray(classes[:z, :y, :x])
 
 
-@contextmanager
-def _reproducible() -> Iterator[None]:
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    # The order of float32 sums, and so the trained bits, depends on the number of threads.
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(mode=True)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.use_deterministic_algorithms(mode=strict)
-        torch.set_num_threads(threads)
-
-
 def _member(maps: Maps, seed: int) -> Member:
     subject = synthesise(maps, SIGHT, seed)
     return torch.from_numpy(prepared(subject.scan).voxels), torch.from_numpy(subject.truth)
@@ -290,7 +276,7 @@ def train(
     BrainTissue
         In evaluation mode; the same bits for the same seed, kind of processor and PyTorch release.
     """
-    with _reproducible():
+    with reproducible():
         return _fit(maps, seed, progress, config)
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from torch.nn import functional
 
 from convert.metrics import area_under_roc
 from convert.recipes.contract import Recipe
+from convert.recipes.training import reproducible
 
 NAME = "chest-pneumonia"
 LABELS = ("normal", "pneumonia")
@@ -212,20 +212,6 @@ def _degrade(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     return torch.where(inside, x.mean((2, 3), keepdim=True), x).clamp(0, 1)
 
 
-@contextmanager
-def _reproducible() -> Iterator[None]:
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    # The order of float32 sums, and so the trained bits, depends on the number of threads.
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(mode=True)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.use_deterministic_algorithms(mode=strict)
-        torch.set_num_threads(threads)
-
-
 def _epoch(split: Split, config: Config, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     images, labels = torch.from_numpy(split[0]).unsqueeze(1), torch.from_numpy(split[1]).unsqueeze(1)
     targets = labels * (1 - config.smoothing) + config.smoothing / 2
@@ -288,7 +274,7 @@ def train(
     ChestPneumonia
         In evaluation mode; the same bits for the same seed, kind of processor and PyTorch release.
     """
-    with _reproducible():
+    with reproducible():
         return _fit(data["train"], seed, progress, config)
 
 

@@ -101,8 +101,8 @@ def build_pack(data: Path, folder: Path, examples: Path, weights: Path | None, p
             pack=folder,
         )
         conversion = travel(road, progress)
-    truth = load_data(data)["test"][1] == 1
-    images = load_data(data)["test"][0]
+    images, labels = load_data(data)["test"]
+    truth = labels == 1
     make_folder(examples)
     for index in _first(truth, EXAMPLES):
         kind = "pneumonia" if truth[index] else "normal"

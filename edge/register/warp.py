@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.geometry import Grid
+from edge.geometry import Grid, sample
 
 
 def field_mm(displacement: NDArray[Any], grid: Grid) -> NDArray[np.float32]:
@@ -62,12 +61,6 @@ def _linear(voxels: NDArray[Any], at: NDArray[np.float64]) -> NDArray[np.float32
     """Values at the indices (3, n), NaN outside."""
     size = np.array(voxels.shape)[:, np.newaxis]
     inside = np.all((at >= -0.5) & (at <= size - 0.5), axis=0)
-    held = np.clip(np.where(np.isfinite(at), at, 0.0), 0, size - 1)
-    low = np.minimum(np.floor(held), np.maximum(size - 2, 0)).astype(np.intp)
-    part = held - low
-    total = np.zeros(at.shape[1])
-    for corner in itertools.product((0, 1), repeat=3):
-        step = np.array(corner)[:, np.newaxis]
-        z, y, x = np.minimum(low + step, size - 1)
-        total += voxels[z, y, x] * np.prod(np.where(step == 1, part, 1.0 - part), axis=0)
-    return np.where(inside, total, np.nan).astype(np.float32)
+    values = np.full(at.shape[1], np.nan, dtype=np.float32)
+    values[inside] = sample(voxels, np.clip(at[:, inside], 0, size - 1).T, "linear")
+    return values

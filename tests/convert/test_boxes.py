@@ -20,9 +20,9 @@ from convert.boxes import (
     froc,
     match,
     mean_average_precision,
-    overlaps,
     sensitivities,
 )
+from edge.detect.suppress import overlaps
 from edge.errors import UsageError
 
 Boxes = NDArray[Any]
