@@ -9,13 +9,16 @@ model needs to be told, the pack tells (`edge.pack`). What cannot be trusted is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from edge.ahead import ahead
 from edge.check import check_scan, confirm_scan
-from edge.choose import choose
+from edge.choose import Choice, choose
 from edge.clock import Clock
+from edge.device import usable_cores
 from edge.engines import Engine
 from edge.errors import EngineError, PackError, ReadError
 from edge.findings import Classification, Findings, Notice, Refusal, Registration
@@ -24,8 +27,9 @@ from edge.pack.manifest import ClassificationTask, Manifest, Model, Registration
 from edge.pack.store import AUTO, Pack
 from edge.prepare import Feed, prepare
 from edge.prepare.together import frames_differ
-from edge.read import ScanReader
+from edge.read import Pending
 from edge.read.process import PREFETCH, Child
+from edge.read.several import ScanReaders
 from edge.reasons import ARCHITECTURE_ONLY, CONSTANT_MAP, FOLDED, NO_COMMON_PLACE, PART_SEEN, UNPROVEN_PRECISION
 from edge.results import Asked, examined, not_examined, not_read, studies_in, study_report
 from edge.roles import Roles, together
@@ -67,6 +71,11 @@ class Request:
 
 
 Ran = Callable[[int, int], None]
+
+AHEAD_BYTES = 64 << 20
+"""Of voxels that may be decoded, or wait to be written, beside the scan that is examined."""
+DESKS = 4
+"""Studies that are written at a time, at most: encoding and the disk take longer than many an inference."""
 
 SEEN = 0.99
 """Of a scan at least: less is a part of it, which must be said; what rounding cuts off is not."""
@@ -110,8 +119,13 @@ def run(request: Request, watcher: Watcher | None = None, child: Child | None = 
     """
     clock = Clock()
     models = Models(request.pack, request.engine, request.precision)
-    with ScanReader(prefetch=PREFETCH, child=child) as reader, models:
-        asked = reader.index(request.paths)
+    cores = usable_cores()
+    with (
+        ScanReaders(most=cores, prefetch=PREFETCH, child=child) as readers,
+        models,
+        ThreadPoolExecutor(min(cores, DESKS), "edgerun-write") as desks,
+    ):
+        asked = readers.index(request.paths)
         with clock("open"):
             font = warm_up_writers()  # while the child reads the headers
             models.warm_up()
@@ -121,54 +135,100 @@ def run(request: Request, watcher: Watcher | None = None, child: Child | None = 
         studies = together(studies_in(found), request.roles)
         if watcher is not None:
             watcher.found(len(studies), [out for out in found.left_out if not out.reason.grave])
-        for study in studies:
-            yield examine_study(study, request, models, reader, clock, watcher)
-            clock = Clock()
+        turns = ahead(
+            (_begin(study, request, models, readers) for study in studies), _weight, most=2 * cores, limit=AHEAD_BYTES
+        )
+        written = (_examine_study(turn, models, desks, clock, watcher) for turn, clock in _timed(turns, clock))
+        for turn in ahead(written, _weight, most=min(cores, DESKS), limit=AHEAD_BYTES):
+            yield turn.report.result()
 
 
-def examine_study(
-    study: StudyIndex,
-    request: Request,
-    models: Models,
-    reader: ScanReader,
-    clock: Clock,
-    watcher: Watcher | None = None,
-) -> StudyReport:
-    """Examine the series of one study for which a pack is made, write its folder and return its report.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Turn:
+    """A study on its way: what of it will be examined, by what, and the scans that are being read for that.
 
-    A study whose report is there already, for the very same files and request, is not examined again.
+    Parameters
+    ----------
+    scans : tuple of mappings
+        One for each examination of `choice`, by name of the pack's input.
+    bytes : int
+        That its voxels take.
+    report : Future of StudyReport
+        Set once the study's folder is written. A study whose report is there already, for the very same files and
+        request, is not examined again.
     """
+
+    study: StudyIndex
+    choice: Choice
+    asked: Asked
+    folder: Path
+    scans: tuple[Mapping[str, Pending[Scan]], ...] = ()
+    bytes: int = 0
+    report: Future[StudyReport] = field(default_factory=Future)
+
+
+def _begin(study: StudyIndex, request: Request, models: Models, readers: ScanReaders) -> Turn:
+    """Choose the pack and the series of one study, and have these read."""
     choice = choose(study, models.packs, request.confirmed, request.roles, named=request.pack is not None)
     asked = Asked.of(study, choice.pack, request.engine, request.precision, request.confirmed, request.roles)
-    folder = request.out / asked.folder
-    if (report := finished_report(folder, asked.sha256)) is not None:
-        return report
+    turn = Turn(study=study, choice=choice, asked=asked, folder=request.out / asked.folder)
+    if (report := finished_report(turn.folder, asked.sha256)) is not None:
+        turn.report.set_result(report)
+        return turn
+    scans = tuple({name: readers.load(series) for name, series in group.items()} for group in choice.fitting)
+    size = sum(series.bytes for group in choice.fitting for series in group.values())
+    return replace(turn, scans=scans, bytes=size)
+
+
+def _weight(turn: Turn) -> int:
+    return turn.bytes
+
+
+def _examine_study(
+    turn: Turn, models: Models, desks: ThreadPoolExecutor, clock: Clock, watcher: Watcher | None
+) -> Turn:
+    """Examine the series of one study for which a pack is made, and have its folder written."""
+    if turn.report.done():
+        return turn
+    study, choice, asked, folder = turn.study, turn.choice, turn.asked, turn.folder
     outcomes = [not_read(out, asked) for out in study.left_out if out.reason.grave]
     outcomes += [not_examined(series, notices, asked) for series, notices in choice.refused]
     ran = watcher.ran if watcher is not None else None
     if choice.pack is not None:
-        outcomes += [_outcome(series, choice.pack, asked, models, reader, clock, ran) for series in choice.fitting]
-    with clock("write"):
-        results = write_pictures(folder, outcomes)
-    return write_report(folder, study_report(study, choice, results, asked, clock.seconds))
+        pairs = zip(choice.fitting, turn.scans, strict=True)
+        outcomes += [_outcome(series, scans, choice.pack, asked, models, clock, ran) for series, scans in pairs]
+
+    def write() -> StudyReport:
+        with clock("write"):
+            results = write_pictures(folder, outcomes)
+        return write_report(folder, study_report(study, choice, results, asked, clock.seconds))
+
+    return replace(turn, scans=(), report=desks.submit(write))
+
+
+def _timed(turns: Iterable[Turn], clock: Clock) -> Iterator[tuple[Turn, Clock]]:
+    """Each study with a clock of its own; the first one's has run since the start."""
+    for turn in turns:
+        yield turn, clock
+        clock = Clock()
 
 
 def _outcome(
     of_inputs: Mapping[str, Series],
+    reads: Mapping[str, Pending[Scan]],
     pack: Pack,
     asked: Asked,
     models: Models,
-    reader: ScanReader,
     clock: Clock,
     ran: Ran | None,
 ) -> Outcome:
-    """Read the series of one examination, examine them, and say what came of it."""
+    """Take the scans of one examination, examine them, and say what came of it."""
     first = next(iter(of_inputs.values()))
     try:
         with clock("open"):
             model, engine = models.open(pack)
         with clock("read"):
-            read = {name: reader.load(series).result() for name, series in of_inputs.items()}
+            read = {name: scan.result() for name, scan in reads.items()}
         told = {name: confirm_scan(scan, asked.confirmed) for name, scan in read.items()}
         scans = {name: scan for name, (scan, _) in told.items()}
         vouched = {name: value for _, words in told.values() for name, value in words.items()}
