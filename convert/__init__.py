@@ -14,8 +14,9 @@ The way of a model, and where each part of it stands::
     quantise     static INT8; `lower` makes it fast and right on each engine; `half` is FP16
     search       which layers INT8 hurts, and models that give them back to float
     candidates   the files to be judged, and the search's trail
-    labels       the tables that say what is true of scans
-    measure      what candidates say, through the whole runtime, each in a process of its own
+    labels       the tables that say what is true of scans; `true_boxes` and `landmarks` are what they name
+    cases        which files belong to one examination; `reading` makes scans of them
+    measure      what candidates say, through the whole runtime, each in a process of its own; `collect` compares
     gate         whether a candidate is no worse, by bootstrap, in what a clinic cares about
     tune         thresholds, anew for every candidate
     build        make, tune, judge

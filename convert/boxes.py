@@ -1,6 +1,6 @@
 """How well boxes were found: each scan is matched with its truth once, then precision and sensitivity of any resample.
 
-Plain arrays of one class at a time: no task of the runtime finds boxes yet.
+Plain arrays of one class at a time.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ Counts = NDArray[np.int64]
 Indices = NDArray[np.intp]
 
 HALF: tuple[float, ...] = (0.5,)
+IN_VOLUMES: tuple[float, ...] = (0.1, 0.5)
+"""A third axis makes overlaps smaller: 0.1 is where nnDetection counts a find (Baumgartner et al. 2021)."""
 COCO: tuple[float, ...] = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 """The ten thresholds of COCO's own mean: 0.5 to 0.95."""
 RECALLS = np.linspace(0.0, 1.0, 101)

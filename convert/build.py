@@ -6,17 +6,20 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from convert.assemble import sha256_of
 from convert.candidates import FP32, Found, Trial, calibration_of, find_int8, fp16_of, worst_of
+from convert.cases import Case, hash_of
 from convert.describe import ThresholdRule
 from convert.document import CandidateTold, LayerTold, SetUsed, Trail
+from convert.doubts import doubts_of
 from convert.gate.judge import Judgement, Margins, judge
-from convert.gate.tasks import Side, compare, curves_of, evidence_of, map_problems_of
+from convert.gate.tasks import Side, compare, curves_of, evidence_of, free_response_of, map_problems_of
 from convert.labels import LabelledSet
 from convert.measure import Candidate, Feed, Measured, Progress, feeds_of, measure
 from convert.measured_file import dump_measured, load_measured
-from convert.quantise import Method
+from convert.quantise import Method, NothingToQuantiseError
 from convert.tune import LIMITS, Labelled, thresholds_of, undecided
 from convert.work import Work
 from edge.errors import UsageError
@@ -39,8 +42,8 @@ class Plan:
         The clinical part; its one model stands for all that will be built, its thresholds for none yet.
     onnx : bytes
         The trained model in FP32.
-    calibrate : tuple of Path
-        Scans that show INT8 the range of every layer. They should be neither of the sets below.
+    calibrate : tuple of tuples of Path
+        Examinations that show INT8 the range of every layer. They should be in neither of the sets below.
     tune, evaluate : Labelled, optional
         Where thresholds and layers are chosen; where candidates are judged and evidence is measured; no scan is in
         both. None where the model is untrained: there is nothing to judge.
@@ -60,7 +63,7 @@ class Plan:
 
     draft: Manifest
     onnx: bytes
-    calibrate: tuple[Path, ...]
+    calibrate: tuple[Case, ...]
     tune: Labelled | None
     evaluate: Labelled | None
     rules: Mapping[str, ThresholdRule]
@@ -168,13 +171,17 @@ class _Build:
     def _int8(self) -> Found:
         plan = self.plan
         self.progress(f"calibrating INT8 with {len(plan.calibrate) or 'generated'} scans ({plan.method})")
-        seen_by = {"scans": _set_hash(plan.calibrate), "inputs": dump(plan.draft.inputs)}
+        seen_by = {"scans": _set_hash(_flat(plan.calibrate)), "inputs": dump(plan.draft.inputs)}
         calibrated_on = hashlib.sha256(repr(seen_by).encode()).hexdigest()
         calibration = calibration_of(plan.onnx, self._feeds, calibrated_on, plan.method, self.work)
         steps = plan.max_steps if plan.tune is not None else 1
-        return find_int8(
-            plan.onnx, plan.draft, self._feeds, calibration, plan.engines, try_out=self._try, max_steps=steps
-        )
+        try:
+            return find_int8(
+                plan.onnx, plan.draft, self._feeds, calibration, plan.engines, try_out=self._try, max_steps=steps
+            )
+        except NothingToQuantiseError as error:
+            self.notes.append(f"There is no INT8 model. {error.message}")
+            return Found(candidates=(), trails=(), layers=())
 
     def _feeds(self) -> Iterable[Feed]:
         from convert.phantoms import phantom_feeds  # noqa: PLC0415 - for the untrained alone
@@ -222,7 +229,7 @@ class _Build:
         key = {
             "manifest": dump(self.plan.draft),
             "candidates": [[item.name, sha256_of(item.onnx)] for item in whole],
-            "set": [_set_hash(data.scans.paths), *(_set_hash(_there(m)) for m in data.scans.masks.values())],
+            "set": [_set_hash(_flat(data.scans.cases)), *_hashes_of_truth(data.scans)],
             "thresholds": dump(thresholds),
             "limits": list(limits),
         }
@@ -255,7 +262,7 @@ class _Build:
         for side in sides:
             verdict = None if side is sides[0] else self._verdict(sides[0], side, evaluate)
             told.append(_told(plan, side, evaluate, verdict))
-        for note in (doubts := _doubts(told[0])):
+        for note in (doubts := doubts_of(told[0], evaluate.scans)):
             self.progress(note)
         self.notes += doubts
         return tuple(told)
@@ -270,7 +277,7 @@ class _Build:
         measured = {item.name: Measured() for item in candidates}
         if plan.calibrate:
             self.progress(f"timing on {min(len(plan.calibrate), SPEED_SCANS)} scans")
-            some = LabelledSet(paths=plan.calibrate[:SPEED_SCANS])
+            some = LabelledSet.of(plan.calibrate[:SPEED_SCANS])
             measured = measure(some, manifest, list(candidates), self.progress, confirmed=plan.confirmed)
         sides = [replace(self.tuned[item.name], measured=measured[item.name]) for item in candidates]
         unjudged = [judge([], problems=[side.measured.problem] if side.measured.problem else []) for side in sides]
@@ -289,16 +296,6 @@ def _notes_of_maps(plan: Plan, reference: Side) -> list[str]:
     return [f"Its influence map is not tested against its score in the other precisions. {p}." for p in problems]
 
 
-def _doubts(reference: CandidateTold) -> list[str]:
-    """What to say of a reference that tells a label no better than a coin: copies of it pass all the same."""
-    return [
-        f"The reference itself tells {item.label} no better than chance: AUC {item.value:.3f}, 95% interval from"
-        f" {item.interval[0]:.3f}. Check the steps, the order of the labels and the table."
-        for item in reference.evidence
-        if item.metric == "auc" and item.interval is not None and item.interval[0] <= 0.5
-    ]
-
-
 def _told(plan: Plan, side: Side, evaluate: Labelled | None, verdict: Judgement | None) -> CandidateTold:
     item, measured, task = side.item, side.measured, plan.draft.task
     return CandidateTold(
@@ -314,6 +311,7 @@ def _told(plan: Plan, side: Side, evaluate: Labelled | None, verdict: Judgement 
         thresholds=side.thresholds,
         evidence=() if evaluate is None else evidence_of(task, evaluate.scans, side, evaluate.words),
         curves=() if evaluate is None else curves_of(task, evaluate.scans, side),
+        free_response=() if evaluate is None else free_response_of(task, side),
         judgement=verdict,
     )
 
@@ -332,9 +330,10 @@ def _check_apart(plan: Plan) -> None:
     """Refuse scans that are judged with and were seen before, under whatever name they lie."""
     if plan.evaluate is None:
         return
-    judged = {_hash(path): path for path in plan.evaluate.scans.paths}
-    for words, paths in (("to tune", plan.tune.scans.paths if plan.tune else ()), ("to calibrate", plan.calibrate)):
-        twice = next((path for path in paths if _hash(path) in judged), None)
+    judged = {hash_of(path): path for path in plan.evaluate.scans.own_files}
+    tuned = plan.tune.scans.own_files if plan.tune else ()
+    for words, paths in (("to tune", tuned), ("to calibrate", _flat(plan.calibrate))):
+        twice = next((path for path in paths if hash_of(path) in judged), None)
         if twice is not None:
             raise UsageError(f"Building {plan.draft.name}: {twice} is in the set {words} and in the set to judge.")
     own, others = plan.evaluate.scans.patients, plan.tune.scans.patients if plan.tune else None
@@ -343,15 +342,20 @@ def _check_apart(plan: Plan) -> None:
         raise UsageError(f"Building {plan.draft.name}: patient {both[0]!r} is in the set to tune and in that to judge.")
 
 
-def _hash(path: Path) -> str:
-    try:
-        return sha256_of(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"Reading {path}: {error.strerror}.") from error
-
-
 def _set_hash(paths: Sequence[Path]) -> str:
-    return hashlib.sha256("".join(_hash(path) for path in paths).encode()).hexdigest()
+    return hashlib.sha256("".join(hash_of(path) for path in paths).encode()).hexdigest()
+
+
+def _flat(cases: Sequence[Case]) -> list[Path]:
+    return [path for case in cases for path in case]
+
+
+def _hashes_of_truth(scans: LabelledSet) -> list[str]:
+    """Of everything that a measurement compares with."""
+    masks = [_set_hash(_there(files)) for files in scans.masks.values()]
+    boxes = [[(box.label, box.edges) for box in each] for each in scans.boxes]
+    marked = [(item.fixed.tolist(), item.moving.tolist()) for item in scans.landmarks]
+    return [*masks, *(hashlib.sha256(repr(each).encode()).hexdigest() for each in (boxes, marked) if each)]
 
 
 def _there(paths: Sequence[Path | None]) -> list[Path]:
@@ -359,24 +363,28 @@ def _there(paths: Sequence[Path | None]) -> list[Path]:
 
 
 def _sets(plan: Plan) -> tuple[SetUsed, ...]:
-    found = [
-        SetUsed(use="calibrate", words="scans that show INT8 its ranges", n=len(plan.calibrate), positives={},
-                sha256=_set_hash(plan.calibrate))
-    ] if plan.calibrate else []  # fmt: skip
-    for use, data in (("tune", plan.tune), ("evaluate", plan.evaluate)):
-        if data is not None:
-            found.append(
-                SetUsed(
-                    use=use,  # type: ignore[arg-type]
-                    words=data.words,
-                    n=len(data.scans.paths),
-                    positives=_positives(data.scans),
-                    sha256=_set_hash(data.scans.paths),
-                )
-            )
-    return tuple(found)
+    shown = Labelled(scans=LabelledSet.of(plan.calibrate), words="scans that show INT8 its ranges")
+    used: tuple[tuple[Literal["calibrate", "tune", "evaluate"], Labelled | None], ...] = (
+        ("calibrate", shown if plan.calibrate else None),
+        ("tune", plan.tune),
+        ("evaluate", plan.evaluate),
+    )
+    return tuple(
+        SetUsed(
+            use=use,
+            words=data.words,
+            n=len(data.scans.paths),
+            positives=_positives(data.scans),
+            sha256=_set_hash(_flat(data.scans.cases)),
+        )
+        for use, data in used
+        if data is not None
+    )
 
 
 def _positives(scans: LabelledSet) -> dict[str, int]:
+    """By label: the scans of which it is true."""
+    true = {label: int(truth.sum()) for label, truth in scans.truths.items()}
     masked = {label: len(_there(masks)) for label, masks in scans.masks.items()}
-    return {**{label: int(truth.sum()) for label, truth in scans.truths.items()}, **masked}
+    named = [label for each in scans.boxes for label in {box.label for box in each}]
+    return {**true, **masked, **{label: named.count(label) for label in sorted(set(named))}}

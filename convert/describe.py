@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from convert.draft import PLACEHOLDER, draft, show_sizes, sizes_of
 from convert.sources.contract import listed
+from convert.stated import Stated
 from edge.errors import EdgerunError, UsageError
 from edge.pack.manifest import (
     ClassificationTask,
@@ -33,7 +34,7 @@ from edge.pack.manifest import (
 )
 from edge.pack.tasks import outputs_of
 from edge.prepare import bind_steps
-from edge.typed import TypedError, dump, parse
+from edge.typed import Between, TypedError, dump, parse
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,6 +53,12 @@ __all__ = [
 
 
 OUTPUT_KEYS = ("output", "map_output", "scores_output", "labels_output", "masks_output")
+RULES: Mapping[str, tuple[str, ...]] = {
+    "classification": ("sensitivity", "specificity", "youden", "fixed"),
+    "segmentation": ("dice", "fixed"),
+    "detection": ("sensitivity", "f1", "false-positives", "fixed"),
+}
+"""By kind of task: how its thresholds may be chosen; see `ThresholdRule`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +67,20 @@ class ThresholdRule:
 
     Parameters
     ----------
-    rule : {"sensitivity", "specificity", "youden", "dice", "fixed"}
+    rule : {"sensitivity", "specificity", "youden", "dice", "f1", "false-positives", "fixed"}
         The first two: the threshold at which that figure is at least `at_least` on the validation data. ``youden``:
-        where the sum of both is largest. ``dice``: where the mean Dice of a segmentation is. ``fixed``: `value`, which
-        somebody else chose.
+        where the sum of both is largest. ``dice``: where the mean Dice of a segmentation is. Of boxes, ``f1``: where
+        the harmonic mean of precision and sensitivity is largest; ``false-positives``: the lowest at which there are at
+        most `at_most` of them per scan. ``fixed``: `value`, which somebody else chose.
     at_least : float, optional
+    at_most : float, optional
+        0 to 1000.
     value : float, optional
     """
 
-    rule: Literal["sensitivity", "specificity", "youden", "dice", "fixed"]
+    rule: Literal["sensitivity", "specificity", "youden", "dice", "f1", "false-positives", "fixed"]
     at_least: Share | None = None
+    at_most: Annotated[float, Between(0.0, 1000.0)] | None = None
     value: Share | None = None
 
 
@@ -81,6 +92,9 @@ class Description:
     ----------
     thresholds : mapping
         By name of label: one for each that can be a finding, but for a segmentation with ``softmax``.
+
+    card : Stated
+        For the model card; it does not stand in the manifest.
 
     Every other key is that of `edge.pack.manifest.Manifest`.
     """
@@ -95,6 +109,7 @@ class Description:
     inputs: tuple[Input, ...]
     task: ClassificationTask | SegmentationTask | DetectionTask | RegistrationTask | TranslationTask
     thresholds: Mapping[str, ThresholdRule]
+    card: Stated = Stated()  # noqa: RUF009 - frozen
 
 
 def read_description(path: Path) -> Description:
@@ -132,7 +147,8 @@ def to_manifest(
     description: Description, models: Sequence[Model], golden: Sequence[Golden] = (), evidence: Sequence[Evidence] = ()
 ) -> Manifest:
     """Return the manifest of a pack: the description, and what was built and measured."""
-    kept = {field.name: getattr(description, field.name) for field in fields(Description) if field.name != "thresholds"}
+    own = ("thresholds", "card")
+    kept = {field.name: getattr(description, field.name) for field in fields(Description) if field.name not in own}
     return Manifest(
         format="edgerun-pack",
         format_version=1,
@@ -169,6 +185,9 @@ def check_fits(description: Description, onnx_file: bytes) -> None:
         if name not in outputs:
             raise _misfit(f"$.task.{keys[name]}", f"found {name!r}, expected one of {', '.join(outputs)}")
     sizes = outputs[task.output]
+    if isinstance(task, ClassificationTask) and len(sizes) not in (0, 2):
+        wanted = "expected scores, N x values: `edgerun-convert export` lays them out where it can"
+        raise _misfit("$.task.output", f"found {task.output!r} of {show_sizes(sizes)}, {wanted}")
     count = sizes[1] if len(sizes) > 1 else None
     taken = _values_of(task)
     if None not in (count, taken) and count != taken:
@@ -249,6 +268,10 @@ def _check(description: Description) -> None:
     for name, rule in description.thresholds.items():
         if name not in needed:
             raise TypedError(f"$.thresholds.{name}", f"found a threshold, expected them for {_of(needed)}")
+        rules = RULES[description.task.kind]
+        if rule.rule not in rules:
+            problem = f"found {rule.rule!r}, expected one of {', '.join(map(repr, rules))} for {description.task.kind}"
+            raise TypedError(f"$.thresholds.{name}.rule", problem)
         _check_rule(rule, f"$.thresholds.{name}")
     undecided = Threshold(value=0.5, rule="none yet", chosen_on="nothing", n=1)
     model = Model(
@@ -270,10 +293,14 @@ def _of(needed: list[str]) -> str:
 
 
 def _check_rule(rule: ThresholdRule, path: str) -> None:
-    asked = {"sensitivity": "at_least", "specificity": "at_least", "fixed": "value", "youden": None, "dice": None}[
-        rule.rule
-    ]
-    given = {"at_least": rule.at_least, "value": rule.value}
+    needed = {
+        "sensitivity": "at_least",
+        "specificity": "at_least",
+        "false-positives": "at_most",
+        "fixed": "value",
+    }
+    asked = needed.get(rule.rule)
+    given = {"at_least": rule.at_least, "at_most": rule.at_most, "value": rule.value}
     if asked and given[asked] is None:
         raise TypedError(f"{path}.{asked}", f"missing: the rule {rule.rule!r} needs it")
     for key, value in given.items():

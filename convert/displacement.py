@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,25 @@ from edge.errors import UsageError
 from edge.geometry import EXACT, Grid
 from edge.register.folds import check_field, folded_share
 
-__all__ = ["folded_share", "target_registration_error", "warp"]
+__all__ = ["Registrations", "folded_share", "target_registration_error", "warp"]
 
 Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Registrations:
+    """What one model made of n pairs of scans.
+
+    Parameters
+    ----------
+    target_registration_error_mm : ndarray of float64, shape (n,)
+        Of each pair, see `target_registration_error`.
+    folded : ndarray of float64, shape (n,)
+        Share of the voxels, 0 to 1, see `folded_share`.
+    """
+
+    target_registration_error_mm: NDArray[np.float64]
+    folded: NDArray[np.float64]
 
 
 def target_registration_error(warped: NDArray[Any], true: NDArray[Any]) -> float:
@@ -51,8 +68,7 @@ def target_registration_error(warped: NDArray[Any], true: NDArray[Any]) -> float
 def warp(points: NDArray[Any], displacement: NDArray[Any], grid: Grid) -> Points:
     """Return where a displacement field takes points: x + u(x), with u linear between voxels.
 
-    A field on the fixed scan takes its points to the moving
-    one.
+    A field on the fixed scan takes its points to the moving one.
 
     Parameters
     ----------

@@ -84,6 +84,31 @@ class Curves:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FrocPoint:
+    """A point of the free-response curve: false boxes per scan, and the share of the true ones that are found."""
+
+    false_positives: float
+    sensitivity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrocCurve:
+    """What one candidate's boxes of one label look like on the set that judges.
+
+    Parameters
+    ----------
+    froc : float
+        See `convert.boxes.froc`.
+    points : tuple of FrocPoint
+        From the surest box on; none where it drew no box.
+    """
+
+    label: str
+    froc: float
+    points: tuple[FrocPoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateTold:
     """One file on one engine.
 
@@ -98,6 +123,10 @@ class CandidateTold:
         could not be run.
     peak_bytes : int, optional
         Most resident memory of that process.
+    curves : tuple of Curves
+        Of a classification.
+    free_response : tuple of FrocCurve
+        Of a detection.
     judgement : Judgement, optional
         None for the reference.
     """
@@ -114,6 +143,7 @@ class CandidateTold:
     thresholds: Mapping[str, Threshold]
     evidence: tuple[Evidence, ...]
     curves: tuple[Curves, ...]
+    free_response: tuple[FrocCurve, ...] = ()
     judgement: Judgement | None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydicom.datadict import tag_for_keyword
 
 from convert.assemble import sha256_of
+from convert.cases import Case, read_cases
 from convert.document import CandidateTold
 from convert.labels import LabelledSet
 from convert.measure import Candidate, Measured, Progress, measure
@@ -53,7 +54,7 @@ def golden_of(
     Parameters
     ----------
     paths : sequence of Path
-        One file for each case.
+        One file for each case; of a pack with several inputs, tables with a column for each and a row for each case.
     manifest : Manifest
         With the models that the pack will have.
     candidates : sequence of CandidateTold
@@ -71,32 +72,59 @@ def golden_of(
     """
     if not paths:
         return (), {}
-    for path in paths:
+    chosen = _cases(paths, manifest)
+    for path in dict.fromkeys(path for case in chosen for path in case):
         check_anonymous(path)
-    if len({_name(path) for path in paths}) < len(paths):
+    if len({_name(case[0]) for case in chosen}) < len(chosen):
         raise UsageError("Choosing golden cases: two files have the same name, expected a name of its own for each.")
-    progress(f"running {len(paths)} golden cases on {', '.join(item.name for item in candidates)}")
+    progress(f"running {len(chosen)} golden cases on {', '.join(item.name for item in candidates)}")
     kept = [
         Candidate(precision=item.precision, engine=item.engine, file=item.file, onnx=files[item.file])
         for item in candidates
     ]
     own = {item.name: item.thresholds for item in candidates}
     trained = replace(manifest, status="trained")  # an untrained pack proves its plumbing here, which is no report
-    measured = measure(LabelledSet(paths=tuple(paths)), trained, kept, progress, thresholds=own)
+    measured = measure(LabelledSet.of(chosen), trained, kept, progress, thresholds=own)
     for name, each in measured.items():
         if each.problem:
             raise UsageError(f"Running the golden cases on {name}: {each.problem} Choose other cases.")
-    contents = {f"golden/{_name(path)}{path.suffix.lower()}": path.read_bytes() for path in paths}
+    files_of = [_files(case, manifest) for case in chosen]
+    contents = _contents(files_of, chosen)
     cases = [
         Golden(
-            name=_name(path),
-            scans={manifest.inputs[0].name: file},
-            sha256={manifest.inputs[0].name: sha256_of(contents[file])},
+            name=_name(case[0]),
+            scans=of_inputs,
+            sha256={name: sha256_of(contents[file]) for name, file in of_inputs.items()},
             expect=_expected(kept, measured, index),
         )
-        for index, (path, file) in enumerate(zip(paths, contents, strict=True))
+        for index, (case, of_inputs) in enumerate(zip(chosen, files_of, strict=True))
     ]
     return tuple(cases), contents
+
+
+def _cases(paths: Sequence[Path], manifest: Manifest) -> list[Case]:
+    if len(manifest.inputs) == 1:
+        return [(path,) for path in paths]
+    return [case for path in paths for case in read_cases(path, manifest.inputs)]
+
+
+def _contents(files_of: Sequence[Mapping[str, str]], cases: Sequence[Case]) -> dict[str, bytes]:
+    """By name in the pack: each case's files."""
+    return {
+        file: path.read_bytes()
+        for of_inputs, case in zip(files_of, cases, strict=True)
+        for file, path in zip(of_inputs.values(), case, strict=True)
+    }
+
+
+def _files(case: Case, manifest: Manifest) -> dict[str, str]:
+    """By input: what its file is called in the pack."""
+    names = [item.name for item in manifest.inputs]
+    endings = [""] if len(names) == 1 else [f"-{name}" for name in names]
+    return {
+        name: f"golden/{_name(case[0])}{ending}{path.suffix.lower()}"
+        for name, ending, path in zip(names, endings, case, strict=True)
+    }
 
 
 def check_anonymous(path: Path) -> None:

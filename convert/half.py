@@ -46,8 +46,20 @@ def to_fp16(model: bytes) -> bytes:
     )
     graph = ONNXModel(converted)
     graph.topological_sort()
+    _name_apart(graph.model)
     del graph.model.graph.value_info[:]
     return serialise(graph.model)
+
+
+def _name_apart(proto: ModelProto) -> None:
+    """Some versions of the converter give two casts one name, which some versions of ONNX Runtime refuse."""
+    taken: set[str] = set()
+    for node in proto.graph.node:
+        name, number = node.name, 1
+        while node.name in taken:
+            number += 1
+            node.name = f"{name}_{number}"
+        taken.add(node.name)
 
 
 def _check_range(proto: ModelProto) -> None:

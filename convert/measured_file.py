@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from convert.boxes import Matches
 from convert.cam import MapCheck
-from convert.measure import Measured
+from convert.displacement import Registrations
+from convert.measured import Measured
 from convert.overlap import Overlaps
 
 
@@ -35,18 +37,40 @@ def _plain(value: Any) -> Any:
 
 
 def _measured(document: dict[str, Any]) -> Measured:
-    maps = document.pop("maps")
+    maps, registrations = document.pop("maps"), document.pop("registrations")
     arrays: dict[str, Any] = {
         key: {label: np.array(values) for label, values in document.pop(key).items()} for key in ("scores", "dice_at")
     }
-    overlaps = {label: _overlaps(values) for label, values in document.pop("overlaps").items()}
     told: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in (maps or {}).items()
     }
-    return Measured(**document, **arrays, overlaps=overlaps, maps=MapCheck(**told) if maps else None)
+    return Measured(
+        overlaps={label: _overlaps(values) for label, values in document.pop("overlaps").items()},
+        matches={label: _matches(values) for label, values in document.pop("matches").items()},
+        registrations=_registrations(registrations) if registrations else None,
+        maps=MapCheck(**told) if maps else None,
+        **document,
+        **arrays,
+    )
 
 
 def _overlaps(document: dict[str, Any]) -> Overlaps:
     values: dict[str, Any] = {item.name: document[item.name] for item in fields(Overlaps)}
     arrays: dict[str, Any] = {n: np.array(value) if isinstance(value, list) else value for n, value in values.items()}
     return Overlaps(**arrays)
+
+
+def _matches(document: dict[str, Any]) -> Matches:
+    """The types are said: there may be no box at all."""
+    limits = tuple(document["thresholds"])
+    return Matches(
+        thresholds=limits,
+        scan=np.array(document["scan"], dtype=np.intp),
+        scores=np.array(document["scores"], dtype=np.float64),
+        hits=np.array(document["hits"], dtype=np.bool_).reshape(len(limits), -1),
+        truths=np.array(document["truths"], dtype=np.int64),
+    )
+
+
+def _registrations(document: dict[str, Any]) -> Registrations:
+    return Registrations(**{name: np.array(values, dtype=np.float64) for name, values in document.items()})

@@ -14,6 +14,7 @@ from convert.document import CandidateTold, Conversion
 from convert.golden import golden_of
 from convert.measure import Progress
 from convert.report import render
+from convert.stated import Stated
 from edge.errors import UsageError
 from edge.pack.manifest import Attached, Manifest, Model, Speed
 from edge.typed import TypedError, dump, parse
@@ -56,20 +57,20 @@ def assemble(
     manifest = to_manifest(description, models, evidence=evidence)
     cases, contents = golden_of(golden, manifest, kept, files, progress)
     manifest = replace(manifest, golden=cases)
-    card = card_markdown(conversion, manifest).encode()
+    card = card_markdown(conversion, manifest, description.card).encode()
     manifest = replace(manifest, card=Attached(file=CARD, sha256=sha256_of(card)))
     progress(f"writing {place.pack}")
     make_folder(place.out)
     models_kept = {item.file: files[item.file] for item in kept}
     write_pack(place.pack, manifest, {**models_kept, **contents, CARD: card})
-    _write_reports(place.out, conversion, manifest)
+    _write_reports(place.out, conversion, manifest, description.card)
 
 
-def _write_reports(out: Path, conversion: Conversion, manifest: Manifest) -> None:
+def _write_reports(out: Path, conversion: Conversion, manifest: Manifest, stated: Stated) -> None:
     documents = {
         REPORT: json.dumps(dump(conversion), indent=1, ensure_ascii=False) + "\n",
         PAGE: render(conversion, manifest),
-        CARD_JSON: json.dumps(card_json(conversion, manifest), indent=1, ensure_ascii=False) + "\n",
+        CARD_JSON: json.dumps(card_json(conversion, manifest, stated), indent=1, ensure_ascii=False) + "\n",
     }
     for name, text in documents.items():
         write_whole(out / name, text.encode())

@@ -74,6 +74,10 @@ OPTIONS: Mapping[str, object] = {
 }
 
 
+class NothingToQuantiseError(UsageError):
+    """Every layer that could be quantised is to stay in float, as in a net that is all head."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """A model and the ranges that its tensors had on the calibration scans.
@@ -182,9 +186,7 @@ def quantise(calibration: Calibration, *, keep_float: Collection[str] = ()) -> b
     _own_constants(proto.graph, kept)
     excluded = sorted(kept | _better_in_float(proto.graph))
     if all(node.name in kept for node in proto.graph.node if node.op_type in WEIGHED):
-        raise UsageError(
-            "Quantising a model: keep_float names every node with weights, so nothing is left to quantise."
-        )
+        raise NothingToQuantiseError("Quantising a model: every node with weights stays in float, nothing is left.")
     quantiser = QDQQuantizer(
         proto,
         per_channel=True,

@@ -17,6 +17,7 @@ from convert.assemble import sha256_of
 from convert.build import MAX_STEPS, PRECISIONS, Built, Plan, build
 from convert.cam import cam_problem, insert_cam
 from convert.candidates import FP32
+from convert.cases import Case, atlases, hash_of, read_cases
 from convert.describe import Description, check_fits, to_manifest
 from convert.document import FORMAT, VERSION, Conversion, PackNamed, Run
 from convert.labels import LabelledSet, read_labels
@@ -32,7 +33,6 @@ from edge.device import machine_name
 from edge.engines import available_engines
 from edge.errors import UsageError
 from edge.pack.manifest import ClassificationTask, Model, Precision, tensor_shapes
-from edge.read.find import find_files
 from edge.typed import dump
 
 WORK = "unfinished-work"
@@ -48,13 +48,13 @@ class Sets:
     Parameters
     ----------
     calibrate : Path, optional
-        A file, or a folder of any depth.
+        A file, or a folder of any depth; or a table that names them, which a pack with several inputs needs.
     evaluate, tune : Path, optional
         Tables.
     evaluate_words, tune_words : str
         What the tables are called in evidence; by their files' names where empty.
     golden : tuple of Path
-        Files that may travel with the pack.
+        Files that may travel with the pack; of a pack with several inputs, tables as those that calibrate.
     confirmed : mapping
         What a person vouches for in all scans, where their files do not tell, as `edgerun infer --confirm` has it.
     """
@@ -158,7 +158,7 @@ def exported(road: Road, work: Work, progress: Progress) -> Source:
     key = {
         "files": [sha256_of(file.read_bytes()) for file in files],
         "description": dump(road.description),
-        "scans": [sha256_of(path.read_bytes()) for path in _calibration(road.sets)[:COMPARED]],
+        "scans": [hash_of(path) for case in _calibration(road.description, road.sets)[:COMPARED] for path in case],
     }
     return _loaded(work.kept("export", key, lambda: _dumped(load())))
 
@@ -176,15 +176,15 @@ def _loaded(kept: bytes) -> Source:
 
 def _compared(source: Source, road: Road) -> list[str]:
     """What the network that it is from says of some of the scans that calibrate."""
-    some = _calibration(road.sets)[:COMPARED]
+    some = _calibration(road.description, road.sets)[:COMPARED]
     if source.compare is None or not some:
         return []
     draft = to_manifest(road.description, [_undecided(road.description, source.onnx)])
     return [source.compare(list(feeds_of(some, draft, road.sets.confirmed)))]
 
 
-def _calibration(sets: Sets) -> tuple[Path, ...]:
-    return tuple(Path(path) for path in find_files([sets.calibrate])[0]) if sets.calibrate else ()
+def _calibration(description: Description, sets: Sets) -> tuple[Case, ...]:
+    return read_cases(sets.calibrate, description.inputs) if sets.calibrate else ()
 
 
 def with_map(
@@ -242,7 +242,7 @@ def plan_of(
     return Plan(
         draft=to_manifest(description, [_undecided(description, onnx)]),
         onnx=onnx,
-        calibrate=_calibration(sets),
+        calibrate=_calibration(description, sets),
         tune=tune,
         evaluate=evaluate,
         rules=description.thresholds,
@@ -259,21 +259,25 @@ def _labelled(description: Description, sets: Sets) -> tuple[Labelled, Labelled]
     """Where thresholds are chosen and where candidates are judged: two tables, or the halves of one."""
     if sets.evaluate is None:
         raise UsageError(f"Building {description.name}: there is no table to judge with.")
-    evaluate = read_labels(sets.evaluate, description.task)
+    evaluate = read_labels(sets.evaluate, description.task, description.inputs)
     name = sets.evaluate_words or sets.evaluate.name
     if sets.tune is not None:
-        tune = read_labels(sets.tune, description.task)
+        tune = read_labels(sets.tune, description.task, description.inputs)
         return Labelled(scans=tune, words=sets.tune_words or sets.tune.name), Labelled(scans=evaluate, words=name)
     first, second = halves(evaluate)
+    if not first.paths or not second.paths:
+        found = "scans of one patient alone" if evaluate.patients else "one scan"
+        raise UsageError(f"Halving {sets.evaluate}: found {found}, expected several; or give a table with --tune.")
     return Labelled(scans=first, words=f"one half of {name}"), Labelled(scans=second, words=f"the other half of {name}")
 
 
 def halves(scans: LabelledSet) -> tuple[LabelledSet, LabelledSet]:
     """Return two sets with every combination of truths shared out evenly, by the order of the hashes of names.
 
-    Names are those of the patients where the set tells them, so that no patient is in both; else those of the files.
+    Names are those of the patients where the set tells them, so that no patient is in both; else those of the files,
+    below the folder that holds them all.
     """
-    names = scans.patients or tuple(path.name for path in scans.paths)
+    names = scans.patients or _names_of(scans)
     members: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         members.setdefault(name, []).append(index)
@@ -292,10 +296,23 @@ def halves(scans: LabelledSet) -> tuple[LabelledSet, LabelledSet]:
     return scans.among(first), scans.among(second)
 
 
+def _names_of(scans: LabelledSet) -> tuple[str, ...]:
+    """Each examination by its own files: an atlas tells nothing."""
+    shared = atlases(scans.cases)
+    own = [[path for path in case if path not in shared] for case in scans.cases]
+    folders = [path.absolute().parent.parts for each in own for path in each]
+    same = [one == other for one, other in zip(min(folders), max(folders), strict=False)]
+    root = [*same, False].index(False)
+    return tuple(" ".join("/".join(path.absolute().parts[root:]) for path in each) for each in own)
+
+
 def _kind(scans: LabelledSet, of: Sequence[int]) -> tuple[bool, ...]:
     """What is true of any of the scans of one patient."""
     truths = [any(bool(truth[index]) for index in of) for truth in scans.truths.values()]
-    return (*truths, *(any(masks[index] is not None for index in of) for masks in scans.masks.values()))
+    masked = [any(masks[index] is not None for index in of) for masks in scans.masks.values()]
+    named = sorted({box.label for each in scans.boxes for box in each})
+    boxed = [any(box.label == label for index in of for box in scans.boxes[index]) for label in named]
+    return (*truths, *masked, *boxed)
 
 
 def _undecided(description: Description, onnx: bytes) -> Model:

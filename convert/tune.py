@@ -8,9 +8,10 @@ from functools import partial
 
 import numpy as np
 
+from convert.box_thresholds import threshold_of_boxes
 from convert.describe import ThresholdRule
 from convert.labels import LabelledSet
-from convert.measure import Measured
+from convert.measured import Measured
 from convert.metrics import (
     Scores,
     Truth,
@@ -24,6 +25,7 @@ from edge.pack.manifest import Threshold
 LIMITS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 """Where the Dice of a segmentation is looked at."""
 
+BOX_RULES = ("f1", "false-positives")
 FIXED = "fixed by the pack's author"
 UNTRAINED = "none: the model is untrained"
 
@@ -44,7 +46,7 @@ def thresholds_of(
     Raises
     ------
     UsageError
-        A rule asks for what the task has not: the Dice of a score, the sensitivity of a mask.
+        A rule asks for what the task has not: the Dice of a score, the sensitivity of a mask, the F1 of a class.
     """
     return {label: _threshold(label, rule, tune, measured, name) for label, rule in rules.items()}
 
@@ -65,7 +67,12 @@ def undecided(rules: Mapping[str, ThresholdRule]) -> dict[str, Threshold]:
 def _threshold(label: str, rule: ThresholdRule, tune: Labelled, measured: Measured, name: str) -> Threshold:
     if rule.rule == "fixed":
         return undecided({label: rule})[label]
-    words, value = _dice(label, measured) if rule.rule == "dice" else _of_scores(label, rule, tune, measured, name)
+    if label in measured.matches:
+        words, value = threshold_of_boxes(label, rule, measured.matches[label])
+    elif rule.rule == "dice":
+        words, value = _dice(label, measured)
+    else:
+        words, value = _of_scores(label, rule, tune, measured, name)
     return Threshold(value=value, rule=words, chosen_on=tune.words, n=len(tune.scans.paths))
 
 
@@ -77,6 +84,8 @@ def _dice(label: str, measured: Measured) -> tuple[str, float]:
 
 
 def _of_scores(label: str, rule: ThresholdRule, tune: Labelled, measured: Measured, name: str) -> tuple[str, float]:
+    if rule.rule in BOX_RULES:
+        raise UsageError(f"Choosing the threshold of {label!r}: the rule {rule.rule!r} is for boxes.")
     if label not in tune.scans.truths:
         raise UsageError(
             f"Choosing the threshold of {label!r}: found the rule {rule.rule!r}, expected 'dice' or 'fixed' for a mask."

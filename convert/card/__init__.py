@@ -18,6 +18,7 @@ from convert.card.facts import facts
 from convert.card.figures import key_metrics
 from convert.card.form import NOT_STATED, Said, Section, not_stated, to_json, to_markdown
 from convert.document import Conversion
+from convert.stated import Stated
 from edge.errors import UsageError
 from edge.pack.manifest import Manifest
 
@@ -27,8 +28,13 @@ SCHEMA = "https://mc.chai.org/v0.2/schema.xsd"
 ROOT = "AppliedModelCard"
 
 
-def card_json(conversion: Conversion, manifest: Manifest) -> dict[str, Any]:
+def card_json(conversion: Conversion, manifest: Manifest, stated: Stated | None = None) -> dict[str, Any]:
     """Return the card as JSON.
+
+    Parameters
+    ----------
+    stated : Stated, optional
+        What the maker says in the description.
 
     Returns
     -------
@@ -41,11 +47,11 @@ def card_json(conversion: Conversion, manifest: Manifest) -> dict[str, Any]:
     UsageError
         The conversion is of another pack than the manifest.
     """
-    card = _card(conversion, manifest)
+    card = _card(conversion, manifest, stated or Stated())
     return {"schema": SCHEMA, ROOT: to_json(card), "not_stated": ["/".join(lack.keys) for lack in not_stated(card)]}
 
 
-def card_markdown(conversion: Conversion, manifest: Manifest) -> str:
+def card_markdown(conversion: Conversion, manifest: Manifest, stated: Stated | None = None) -> str:
     """Return the card as Markdown (CommonMark with GitHub's tables), ending with a list of what is not stated.
 
     Raises
@@ -53,17 +59,17 @@ def card_markdown(conversion: Conversion, manifest: Manifest) -> str:
     UsageError
         The conversion is of another pack than the manifest.
     """
-    return to_markdown(_card(conversion, manifest))
+    return to_markdown(_card(conversion, manifest, stated or Stated()))
 
 
-def _card(conversion: Conversion, manifest: Manifest) -> Section:
+def _card(conversion: Conversion, manifest: Manifest, stated: Stated) -> Section:
     _check(conversion, manifest)
-    *before, resources = facts(conversion, manifest)
+    *before, resources = facts(conversion, manifest, stated)
     bibliography = Said(key="Bibliography", title="Bibliography", literal="")
     return Section(
         key=ROOT,
         title=f"Model card: {manifest.title}",
-        parts=(*before, key_metrics(conversion, manifest), resources, bibliography),
+        parts=(*before, key_metrics(conversion, manifest, stated), resources, bibliography),
     )
 
 

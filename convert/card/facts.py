@@ -9,57 +9,72 @@ from convert.card.subjects import subjects
 from convert.card.words import UNTRAINED, change_words, label_titles, set_words, task_words
 from convert.document import Conversion
 from convert.gate.judge import ALL
+from convert.stated import Stated
 from edge.pack.manifest import ClassificationTask, Input, Label, Manifest
 
+_UNVERIFIED = "The maker states this; nobody has verified it for this card."
 _NO_DEVICE = re.compile(r"\b(no|not an?)\s+medical[\s-]+device", re.IGNORECASE)
 
 
-def facts(conversion: Conversion, manifest: Manifest) -> tuple[Section, ...]:
+def facts(conversion: Conversion, manifest: Manifest, stated: Stated) -> tuple[Section, ...]:
     """Return the sections before the key metrics, and, last, that behind them."""
     return (
-        _basic(manifest),
-        _release(manifest),
+        _basic(manifest, stated),
+        _release(manifest, stated),
         _summary(conversion, manifest),
-        _uses(manifest),
-        _warnings(conversion, manifest),
-        _trust(conversion, manifest),
-        _resources(conversion),
+        _uses(manifest, stated),
+        _warnings(conversion, manifest, stated),
+        _trust(conversion, manifest, stated),
+        _resources(conversion, stated),
     )
 
 
-def _basic(manifest: Manifest) -> Section:
+def _told(key: str, title: str, text: str | None, lines: tuple[str, ...] = (), *, lacking: str = "") -> Said:
+    """A field of what is known and, behind it, of what the maker states, after which it lacks nothing."""
+    more = lines_of(text or "")
+    return Said(key=key, title=title, lines=(*lines, *more), lacking="" if more else lacking)
+
+
+def _basic(manifest: Manifest, stated: Stated) -> Section:
     return Section(
         key="BasicInfo",
         title="Basic information",
         parts=(
             Said(key="ModelName", title="Model name", lines=(f"{manifest.title} (pack {manifest.name})",)),
-            Said(key="ModelDeveloper", title="Model developer"),
-            Said(key="DeveloperContact", title="Developer contact"),
+            _told("ModelDeveloper", "Model developer", stated.developer),
+            _told("DeveloperContact", "Developer contact", stated.contact),
         ),
     )
 
 
-def _release(manifest: Manifest) -> Section:
+def _release(manifest: Manifest, stated: Stated) -> Section:
     untrained = manifest.status == "architecture-only"
     stage = ("Architecture only: no release of a trained model.",) if untrained else ()
     return Section(
         key="ReleaseInfo",
         title="Release information",
         parts=(
-            Said(key="ReleaseStage", title="Release stage", lines=stage),
-            Said(key="ReleaseDate", title="Release date"),
+            _told("ReleaseStage", "Release stage", stated.release_stage, stage),
+            _told("ReleaseDate", "Release date", stated.release_date),
             Said(key="ReleaseVersion", title="Version", lines=(manifest.version,)),
-            Said(key="GlobalAvailability", title="Global availability"),
-            Listed(key="EHRCompatibility", item="EHR", title="Compatible health record systems"),
-            Said(key="RegulatoryApproval", title="Regulatory approval", lines=_regulatory(manifest)),
+            _told("GlobalAvailability", "Global availability", stated.availability),
+            Listed(
+                key="EHRCompatibility",
+                item="EHR",
+                title="Compatible health record systems",
+                items=stated.health_records,
+            ),
+            Said(key="RegulatoryApproval", title="Regulatory approval", lines=_regulatory(manifest, stated)),
         ),
     )
 
 
-def _regulatory(manifest: Manifest) -> tuple[str, ...]:
-    """A maker's word that it is no medical device is repeated; a claim of approval is not."""
+def _regulatory(manifest: Manifest, stated: Stated) -> tuple[str, ...]:
+    """A maker's word that it is no medical device is repeated; a claim of approval only where it is one by name."""
     denied = _NO_DEVICE.search(manifest.intended_use)
-    return ("Not a medical device, as the maker says under intended use.",) if denied else ()
+    lines = ("Not a medical device, as the maker says under intended use.",) if denied else ()
+    claimed = lines_of(stated.regulatory_approval or "")
+    return (*lines, *claimed, _UNVERIFIED) if claimed else lines
 
 
 def _summary(conversion: Conversion, manifest: Manifest) -> Section:
@@ -81,31 +96,34 @@ def _summary(conversion: Conversion, manifest: Manifest) -> Section:
     )
 
 
-def _uses(manifest: Manifest) -> Section:
+def _uses(manifest: Manifest, stated: Stated) -> Section:
     ages = tuple(_age(item) for item in manifest.inputs if item.accepts.age_years is not None)
     scans = tuple(f"{_scan(item)} Scans of another kind are refused." for item in manifest.inputs)
     return Section(
         key="UsesAndDirections",
         title="Uses and directions",
         parts=(
-            Said(
-                key="IntendedUseAndWorkflow",
-                title="Intended use and workflow",
-                lines=lines_of(manifest.intended_use),
+            _told(
+                "IntendedUseAndWorkflow",
+                "Intended use and workflow",
+                stated.workflow,
+                lines_of(manifest.intended_use),
                 lacking="the clinical workflow around it",
             ),
-            Said(key="PrimaryIntendedUsers", title="Primary intended users"),
-            Said(key="HowToUse", title="How to use"),
-            Said(
-                key="TargetedPatientPopulation",
-                title="Targeted patient population",
-                lines=ages,
+            _told("PrimaryIntendedUsers", "Primary intended users", stated.users),
+            _told("HowToUse", "How to use", stated.how_to_use),
+            _told(
+                "TargetedPatientPopulation",
+                "Targeted patient population",
+                stated.patients,
+                ages,
                 lacking="sex, condition, setting and origin of the patients",
             ),
-            Said(
-                key="CautionedOutOfScopeSettings",
-                title="Cautioned out-of-scope settings and use cases",
-                lines=scans,
+            _told(
+                "CautionedOutOfScopeSettings",
+                "Cautioned out-of-scope settings and use cases",
+                stated.cautioned_settings,
+                scans,
                 lacking="settings and uses that the maker cautions against, beyond its limits below",
             ),
         ),
@@ -128,7 +146,7 @@ def _scan(item: Input) -> str:
     return f"Input {item.name}: {', '.join(told)}; {accepts.colour} {accepts.stack}; {size}."
 
 
-def _warnings(conversion: Conversion, manifest: Manifest) -> Section:
+def _warnings(conversion: Conversion, manifest: Manifest, stated: Stated) -> Section:
     risks = [*([UNTRAINED] if manifest.status == "architecture-only" else []), *lines_of(manifest.limits)]
     risks += [
         f"{item.name} is in the pack although it was not shown to be as good as the reference; it runs only where it "
@@ -140,14 +158,15 @@ def _warnings(conversion: Conversion, manifest: Manifest) -> Section:
         key="Warnings",
         title="Warnings",
         parts=(
-            Said(key="KnownRisksAndLimitations", title="Known risks and limitations", lines=tuple(risks)),
-            Said(
-                key="KnownBiasesOrEthicalConsiderations",
-                title="Known biases or ethical considerations",
-                lines=_biases(conversion, manifest),
+            _told("KnownRisksAndLimitations", "Known risks and limitations", stated.known_risks, tuple(risks)),
+            _told(
+                "KnownBiasesOrEthicalConsiderations",
+                "Known biases or ethical considerations",
+                stated.known_biases,
+                _biases(conversion, manifest),
                 lacking="biases of the model itself, and ethical considerations",
             ),
-            Said(key="ClinicalRiskLevel", title="Clinical risk level"),
+            _told("ClinicalRiskLevel", "Clinical risk level", stated.risk_level),
         ),
     )
 
@@ -163,55 +182,67 @@ def _biases(conversion: Conversion, manifest: Manifest) -> tuple[str, ...]:
     )
 
 
-def _trust(conversion: Conversion, manifest: Manifest) -> Section:
+def _trust(conversion: Conversion, manifest: Manifest, stated: Stated) -> Section:
     credit = (*manifest.licence.credits, f"Licence of the pack: {manifest.licence.spdx}")
     transparency = Section(
         key="TransparencyInformation",
         title="Transparency information",
         parts=(
-            Said(key="FundingSource", title="Funding source of the technical implementation"),
-            Said(key="ThirdPartyInformation", title="Third-party information", lines=credit),
-            Said(key="StakeholdersConsulted", title="Stakeholders consulted during design"),
+            _told("FundingSource", "Funding source of the technical implementation", stated.funding),
+            _told("ThirdPartyInformation", "Third-party information", stated.third_parties, credit),
+            _told("StakeholdersConsulted", "Stakeholders consulted during design", stated.stakeholders),
         ),
     )
     return Section(
-        key="TrustIngredients", title="Trust ingredients", parts=(_system(conversion, manifest), transparency)
+        key="TrustIngredients",
+        title="Trust ingredients",
+        parts=(_system(conversion, manifest, stated), transparency),
     )
 
 
-def _system(conversion: Conversion, manifest: Manifest) -> Section:
+def _system(conversion: Conversion, manifest: Manifest, stated: Stated) -> Section:
     kind = f"ONNX graph for {manifest.task.kind}, from: {conversion.origin}"
-    map_output = manifest.task.map_output if isinstance(manifest.task, ClassificationTask) else None
-    maps = ("The model gives a class activation map with each score.",) if map_output else ()
     return Section(
         key="AISystemFacts",
         title="AI system facts",
         parts=(
             Said(key="OutcomesAndOutputs", title="Outcomes and outputs", lines=_outputs(manifest)),
-            Said(key="ModelType", title="Model type", lines=(kind,), lacking="the architecture in words"),
-            Said(key="FoundationModels", title="Foundation models used"),
-            Said(
-                key="InputDataSource",
-                title="Input data source",
-                lines=tuple(_scan(item) for item in manifest.inputs),
+            _told("ModelType", "Model type", stated.architecture, (kind,), lacking="the architecture in words"),
+            _told("FoundationModels", "Foundation models used", stated.foundation_models),
+            _told(
+                "InputDataSource",
+                "Input data source",
+                stated.input_sources,
+                tuple(_scan(item) for item in manifest.inputs),
                 lacking="the sites and devices that the scans come from",
             ),
             Said(key="OutputAndInputDataTypes", title="Output and input data types", lines=_types(manifest)),
-            Said(
-                key="DevelopmentDataCharacterization",
-                title="Development data characterization",
-                lines=_development(conversion, manifest),
+            _told(
+                "DevelopmentDataCharacterization",
+                "Development data characterization",
+                stated.training_data,
+                _development(conversion, manifest),
                 lacking="the data that the model was trained on, unless the third-party information names them",
             ),
-            Said(key="BiasMitigationApproaches", title="Bias mitigation approaches"),
-            Said(key="OngoingMaintenance", title="Ongoing maintenance"),
-            Said(key="Security", title="Security and compliance practices or accreditations"),
-            Said(
-                key="Transparency",
-                title="Transparency, intelligibility and accountability mechanisms",
-                lines=maps,
-                lacking="accountability",
-            ),
+            *_promises(manifest, stated),
+        ),
+    )
+
+
+def _promises(manifest: Manifest, stated: Stated) -> tuple[Said, ...]:
+    """What a maker does about the model beside building it."""
+    map_output = manifest.task.map_output if isinstance(manifest.task, ClassificationTask) else None
+    maps = ("The model gives a class activation map with each score.",) if map_output else ()
+    return (
+        _told("BiasMitigationApproaches", "Bias mitigation approaches", stated.bias_mitigation),
+        _told("OngoingMaintenance", "Ongoing maintenance", stated.maintenance),
+        _told("Security", "Security and compliance practices or accreditations", stated.security),
+        _told(
+            "Transparency",
+            "Transparency, intelligibility and accountability mechanisms",
+            stated.accountability,
+            maps,
+            lacking="accountability",
         ),
     )
 
@@ -244,17 +275,18 @@ def _development(conversion: Conversion, manifest: Manifest) -> tuple[str, ...]:
     )
 
 
-def _resources(conversion: Conversion) -> Section:
+def _resources(conversion: Conversion, stated: Stated) -> Section:
     pack = conversion.pack
     report = f"The conversion report of {pack.name} {pack.version} ({conversion.format}, version 1)."
+    consent = "Patient consent or disclosure required or suggested"
     return Section(
         key="Resources",
         title="Resources",
         parts=(
-            Said(key="EvaluationReferences", title="Evaluation references", lines=(report,)),
-            Said(key="ClinicalTrial", title="Clinical trial"),
-            Said(key="PeerReviewedPublications", title="Peer-reviewed publications"),
-            Said(key="ReimbursementStatus", title="Reimbursement status"),
-            Said(key="PatientConsentOrDisclosure", title="Patient consent or disclosure required or suggested"),
+            _told("EvaluationReferences", "Evaluation references", stated.evaluations, (report,)),
+            _told("ClinicalTrial", "Clinical trial", stated.clinical_trial),
+            _told("PeerReviewedPublications", "Peer-reviewed publications", stated.publications),
+            _told("ReimbursementStatus", "Reimbursement status", stated.reimbursement),
+            _told("PatientConsentOrDisclosure", consent, stated.consent),
         ),
     )

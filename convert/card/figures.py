@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from convert.card.form import Result, Results, Row, Said, Section, Table
+from convert.card.form import Result, Results, Row, Said, Section, Table, lines_of
 from convert.card.subjects import Subject, subjects
 from convert.card.words import (
     UNTRAINED,
@@ -20,6 +20,7 @@ from convert.card.words import (
 )
 from convert.document import CandidateTold, Conversion, Trail
 from convert.gate.judge import ALL, LEAST_OF_A_CLASS, RESAMPLES, Comparison
+from convert.stated import Stated
 from edge.pack.manifest import Evidence, Manifest, Threshold
 
 _TEST_TYPE = (
@@ -81,22 +82,30 @@ class KeyMetric:
     unjustified: str
 
 
-def key_metrics(conversion: Conversion, manifest: Manifest) -> Section:
+def key_metrics(conversion: Conversion, manifest: Manifest, stated: Stated) -> Section:
     """Return the three key metrics."""
     every, titles = subjects(conversion, manifest), label_titles(manifest)
     untrained = (UNTRAINED,) if manifest.status == "architecture-only" else ()
     asked = (_usefulness(conversion, every, titles), _fairness(every, titles), _safety(conversion, every, titles))
+    reasons = (stated.why_this_data, stated.why_these_subgroups, stated.why_these_margins)
+    metrics = [_justified(metric, why or "") for metric, why in zip(asked, reasons, strict=True)]
+    judged = tuple(set_words(item, titles) for item in conversion.sets if item.use == "evaluate")
     data = Said(
         key="TestingDataDescription",
         title="Testing data description",
-        lines=tuple(set_words(item, titles) for item in conversion.sets if item.use == "evaluate"),
-        lacking="the patients, sites and devices in it, and who labelled it how",
+        lines=(*judged, *lines_of(stated.testing_data or "")),
+        lacking="" if stated.testing_data else "the patients, sites and devices in it, and who labelled it how",
     )
     again = replace(data, lines=(_SAME_SCANS,), lacking="") if data.lines else data
     parts = tuple(
-        _section(metric, untrained, described) for metric, described in zip(asked, (data, again, again), strict=True)
+        _section(metric, untrained, described) for metric, described in zip(metrics, (data, again, again), strict=True)
     )
     return Section(key="KeyMetrics", title="Key metrics", parts=parts)
+
+
+def _justified(metric: KeyMetric, why: str) -> KeyMetric:
+    """The metric with what its maker says for it."""
+    return replace(metric, process=(*metric.process, *lines_of(why)), unjustified="") if why else metric
 
 
 def _section(metric: KeyMetric, untrained: tuple[str, ...], data: Said) -> Section:

@@ -194,8 +194,8 @@ def to_markdown(card: Section) -> str:
     lacks = not_stated(card)
     told = [f"- {': '.join(escaped(title) for title in lack.titles)}{_in_part(lack)}" for lack in lacks]
     opening = (
-        f"This card is written from the pack's manifest and from its conversion. What they do not hold is "
-        f'"{NOT_STATED}", and is listed under "{_LAST_HEADING}".'
+        f"This card is written from the pack's manifest, from its conversion, and from what its maker says. What they "
+        f'do not hold is "{NOT_STATED}", and is listed under "{_LAST_HEADING}".'
     )
     blocks = [f"# {escaped(card.title)}", opening, *_blocks(card.parts, "##")]
     return "\n\n".join([*blocks, f"## {_LAST_HEADING}", "\n".join(told)]) + "\n"

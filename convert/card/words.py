@@ -19,6 +19,8 @@ METRICS: Mapping[str, str] = {
     "hd95-pixels": "95th percentile of surface distances (HD95) in pixels",
     "volume-error": "error of the volume",
     "froc": "free-response ROC score",
+    "false-positives": "false positives per scan",
+    "target-registration-error": "target registration error in mm",
     "folded": "share of folded voxels",
 }
 _OUTPUT: Mapping[str, str] = {
@@ -41,7 +43,8 @@ def label_titles(manifest: Manifest) -> dict[str, str]:
 
 def label_words(label: str, titles: Mapping[str, str]) -> str:
     """Return what people call a label."""
-    return "all labels" if label == ALL else titles.get(label, label)
+    together = "all labels" if titles else "all pairs of scans"
+    return together if label == ALL else titles.get(label, label)
 
 
 def task_words(task: Task) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from convert.cli import recipes, steps
 from convert.cli.build import build
+from convert.cli.demo import demo
 from convert.cli.init import init
 from edge.errors import EdgerunError, ExitCode
 
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command("init")(init)
 app.command("build")(build)
+app.command("demo")(demo)
 app.command("export")(steps.export)
 app.command("optimise")(steps.optimise)
 app.command("quantise")(steps.quantise)

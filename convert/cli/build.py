@@ -19,7 +19,9 @@ def build(
     tune: Optional[Path] = typer.Option(None, help=console.TUNE),
     tune_name: str = typer.Option("", help="What --tune is called in evidence; else its file's name."),
     evaluate_name: str = typer.Option("", help="What --evaluate is called in evidence."),
-    golden: Optional[list[Path]] = typer.Option(None, help="A scan that may travel with the pack, as a known answer."),
+    golden: Optional[list[Path]] = typer.Option(
+        None, help="A scan that may travel with the pack, as a known answer; for several inputs a CSV."
+    ),
     confirm: Optional[list[str]] = typer.Option(None, metavar="NAME=VALUE", help=console.CONFIRM),
     weights: Optional[Path] = typer.Option(None, help=console.WEIGHTS),
     method: str = typer.Option("minmax", help=console.METHOD),
@@ -34,6 +36,7 @@ def build(
 
     What was done when it was interrupted is not done again.
     """
+    from convert.lock import locked
     from convert.road import Road, Sets, Ways, travel
     from convert.verdicts import verdict_lines
     from edge.typed import dump
@@ -60,7 +63,8 @@ def build(
             insert_map=insert_map,
         ),
     )
-    conversion = travel(road, say)
+    with locked(out, f"building {Path(model).name}"):
+        conversion = travel(road, say)
     for line in verdict_lines(conversion):
         say(line)
     if json:

@@ -18,8 +18,10 @@ MODEL = "An ONNX or TorchScript file, package.module:Class, the folder of a MONA
 WEIGHTS = "Weights for a module or a recipe: safetensors or a state dict."
 DESCRIBE = "The pack's description: see init. A recipe brings its own."
 METHOD = "How INT8 ranges are chosen: minmax, percentile or entropy."
-CALIBRATE = "Scans that show INT8 the range of values; not those of the tables."
-EVALUATE = "A CSV table to judge with: path, and what is true of each scan."
+CALIBRATE = (
+    "Scans that show INT8 the range of values, not those of the tables; for several inputs a CSV, a column for each."
+)
+EVALUATE = "A CSV table to judge with: path (or a column for each input), and what is true of each scan."
 TUNE = "A table for thresholds; without it --evaluate is cut in halves."
 CONFIRM = "Vouch for what no scan's file tells, as NAME=VALUE: modality, body-part, view, age-years, unit."
 JSON = "Print a JSON document on stdout."
@@ -105,6 +107,19 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"Reading {path}: {error.strerror}.") from error
+
+
+def read_model(path: Path) -> bytes:
+    """Return the bytes of an ONNX file that a user named, if it is one in FP32 and its weights are numbers."""
+    from convert.sources import onnx_model
+    from convert.sources.finite import refuse_not_finite
+    from convert.sources.precision import refuse_halves, refuse_quantised
+
+    data, model = read_file(path), onnx_model.read_model(path)
+    refuse_quantised(model, path.name)
+    refuse_halves(model, path.name)
+    refuse_not_finite(model, path.name)
+    return data
 
 
 def description_of(describe: Path | None, model: str) -> Description:

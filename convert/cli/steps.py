@@ -68,7 +68,7 @@ def quantise(
     from convert.road import Sets
 
     say = console.Console()
-    onnx = console.read_file(model)
+    onnx = console.read_model(model)
     if precision == "fp16":
         _written(out, to_fp16(onnx), {}, say, json=json)
         return
@@ -128,7 +128,7 @@ def gate(
     from edge.write.files import write_whole
 
     say = console.Console()
-    description, onnx = read_description(describe), console.read_file(model)
+    description, onnx = read_description(describe), console.read_model(model)
     if description.status != "trained":
         raise UsageError(f"Judging {description.name}: found the status {description.status!r}, expected 'trained'.")
     check_fits(description, onnx)
@@ -159,6 +159,7 @@ def assemble(
     """Write the pack of what passed the gate, with its evidence, report and model card."""
     from convert.assemble import sha256_of
     from convert.describe import read_description
+    from convert.lock import locked
     from convert.outputs import Place, read_conversion
     from convert.outputs import assemble as assembled
 
@@ -176,7 +177,8 @@ def assemble(
         found = f"{conversion.pack.name} {conversion.pack.version}"
         raise UsageError(f"Assembling {description.name} {description.version}: {report} is about {found}. Judge it.")
     place = Place(out=out, pack=out / description.name)
-    assembled(description, conversion, files, golden or [], place, say)
+    with locked(out, f"assembling {description.name}"):
+        assembled(description, conversion, files, golden or [], place, say)
     if json:
         print(dumps({"pack": str(out / description.name)}))
 

@@ -42,7 +42,7 @@ class Margins:
     auc, sensitivity, specificity, flips, kappa, dice, worst_dice, volume, mean_average_precision, froc : float
         Shares, 0 to 1. ``flips``: of the decisions that change, either way. ``dice``: of the mean over the labels;
         ``worst_dice``: of any one label.
-    hd95, target_registration_error : float
+    hd95, false_positives, target_registration_error : float
         Relative to the reference's own figure.
     folded : float
         Share of the voxels.
@@ -59,6 +59,7 @@ class Margins:
     volume: float = 0.01
     mean_average_precision: float = 0.01
     froc: float = 0.01
+    false_positives: float = 0.1
     target_registration_error: float = 0.05
     folded: float = 0.001
 

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.displacement import Registrations
 from convert.gate.judge import ALL, Indices, Margins, Question, Statistic
 from edge.errors import UsageError
 
 FINEST_MM = 0.1
 """A tenth of what two readers differ by when they place a landmark (about 1 mm, Castillo et al. 2009)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Registrations:
-    """What one model made of n pairs of scans.
-
-    Plain arrays: no task of the runtime registers scans yet.
-
-    Parameters
-    ----------
-    target_registration_error_mm : ndarray of float64, shape (n,)
-        Of each pair, see `convert.displacement.target_registration_error`.
-    folded : ndarray of float64, shape (n,)
-        Share of the voxels, 0 to 1, see `convert.displacement.folded_share`.
-    """
-
-    target_registration_error_mm: NDArray[np.float64]
-    folded: NDArray[np.float64]
 
 
 def questions(reference: Registrations, candidate: Registrations, margins: Margins) -> list[Question]:

@@ -6,13 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from convert.cam import TOLERANCES, map_problems
-from convert.document import Curves
-from convert.gate import classification, segmentation
+from convert.document import Curves, FrocCurve
+from convert.gate import classification, detection, registration, segmentation
 from convert.gate.judge import RESAMPLES, Flips, Judgement, Margins, Question, figures_of, judge
 from convert.labels import LabelledSet
-from convert.measure import Candidate, Measured
+from convert.measured import Candidate, Measured
 from edge.errors import UsageError
-from edge.pack.manifest import ClassificationTask, Evidence, SegmentationTask, Task, Threshold
+from edge.pack.manifest import (
+    ClassificationTask,
+    DetectionTask,
+    Evidence,
+    RegistrationTask,
+    SegmentationTask,
+    Task,
+    Threshold,
+)
+from edge.tasks.detection import UNSET
 
 EVIDENCE_SEED = 2026
 METHOD = f"percentile bootstrap, {RESAMPLES} resamples stratified by class"
@@ -84,15 +93,46 @@ def curves_of(task: Task, scans: LabelledSet, side: Side) -> tuple[Curves, ...]:
     return classification.curves(scans.truths, side.measured.scores)
 
 
+def free_response_of(task: Task, side: Side) -> tuple[FrocCurve, ...]:
+    """Return what is drawn of a candidate's boxes."""
+    return detection.curves(side.measured.matches) if isinstance(task, DetectionTask) else ()
+
+
 def _questions(task: Task, scans: LabelledSet, reference: Side, candidate: Side, margins: Margins) -> list[Question]:
     if isinstance(task, ClassificationTask):
         before, after = _answers(task, reference), _answers(task, candidate)
         ordinal = task.mode == "ordinal"
         return classification.questions(scans.truths, before, after, margins, ordinal=ordinal)
+    if isinstance(task, DetectionTask):
+        return _of_boxes(task, reference, candidate, margins)
+    if isinstance(task, RegistrationTask):
+        return _of_pairs(reference, candidate, margins)
     if not isinstance(task, SegmentationTask):
-        raise UsageError(f"Judging a model of the task {task.kind}: only classes and outlines are judged yet.")
+        raise UsageError(f"Judging a model of the task {task.kind}: synthetic images are not judged yet.")
     labels = [label.name for label in task.labels]
     return segmentation.questions(labels, reference.measured.overlaps, candidate.measured.overlaps, margins)
+
+
+def _of_boxes(task: DetectionTask, reference: Side, candidate: Side, margins: Margins) -> list[Question]:
+    labels = [label.name for label in task.labels]
+    before, after = reference.measured.matches, candidate.measured.matches
+    at = [
+        detection.reported(side.measured.matches, {label: _limit(label, side) for label in labels})
+        for side in (reference, candidate)
+    ]
+    asked = detection.questions(labels, before, after, margins)
+    return asked + detection.at_thresholds(labels, at[0], at[1], margins)
+
+
+def _limit(label: str, side: Side) -> float:
+    return side.thresholds[label].value if label in side.thresholds else UNSET
+
+
+def _of_pairs(reference: Side, candidate: Side, margins: Margins) -> list[Question]:
+    before, after = reference.measured.registrations, candidate.measured.registrations
+    if before is None or after is None:
+        raise UsageError("Judging registration: found no landmarks, expected some for every pair of scans.")
+    return registration.questions(before, after, margins)
 
 
 def _answers(task: ClassificationTask, side: Side) -> dict[str, classification.Answers]:

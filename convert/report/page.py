@@ -6,10 +6,10 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from convert.document import CandidateTold, Conversion, SetUsed, Trail, TrailStep
+from convert.document import CandidateTold, Conversion, FrocPoint, SetUsed, Trail, TrailStep
 from convert.gate.judge import ALL
 from convert.report import figures, plots, tables
-from convert.report.plots import Drawn, Operating
+from convert.report.plots import Drawn, DrawnBoxes, Operating, Pen
 from convert.report.wording import Titles, Verdict, label_title, metric_title, words_of
 from edge.pack.manifest import Manifest
 
@@ -101,6 +101,7 @@ class Page:
     legend: tuple[Legend, ...]
     roc: tuple[LabelPlot, ...]
     reliability: tuple[LabelPlot, ...]
+    free_response: tuple[LabelPlot, ...]
     few_labels: bool
     thresholds: tuple[tables.CrossTable, ...]
     evidence: tuple[tables.CrossTable, ...]
@@ -129,10 +130,12 @@ def page_of(conversion: Conversion, manifest: Manifest) -> Page:
     titles = {label.name: label.title for label in manifest.task.labels}
     reference = next((told for told in conversion.candidates if told.judgement is None), None)
     drawn = _drawn(conversion.candidates, reference)
+    boxes = _drawn_boxes(conversion.candidates, reference)
     labels = tuple(dict.fromkeys(item.curves.label for item in drawn))
+    boxed = tuple(dict.fromkeys(item.curve.label for item in boxes))
     by_label = {label: [item for item in drawn if item.curves.label == label] for label in labels}
     binned = {label: items for label, items in by_label.items() if any(item.curves.reliability for item in items)}
-    legend = {item.name: Legend(name=item.name, swatch=_uri(plots.swatch(item.pen))) for item in _first_each(drawn)}
+    legend = _legend({**{item.name: item.pen for item in drawn}, **{item.name: item.pen for item in boxes}})
     return Page(
         conversion=conversion,
         manifest=manifest,
@@ -143,7 +146,11 @@ def page_of(conversion: Conversion, manifest: Manifest) -> Page:
         legend=tuple(legend.values()),
         roc=tuple(_roc(label_title(titles, label), items, legend) for label, items in by_label.items()),
         reliability=tuple(_reliability(label_title(titles, label), items, legend) for label, items in binned.items()),
-        few_labels=len(labels) <= FEW_LABELS,
+        free_response=tuple(
+            _free_response(label_title(titles, label), [item for item in boxes if item.curve.label == label], legend)
+            for label in boxed
+        ),
+        few_labels=max(len(labels), len(boxed)) <= FEW_LABELS,
         thresholds=tables.threshold_tables(conversion, titles),
         evidence=tables.evidence_tables(conversion, titles),
         layers=tables.layer_table(conversion.layers),
@@ -171,28 +178,58 @@ def _section(told: CandidateTold, reference: CandidateTold | None, titles: Title
 
 def _drawn(candidates: Sequence[CandidateTold], reference: CandidateTold | None) -> list[Drawn]:
     """Every curve of every candidate, the reference's first: it lies below all others."""
-    others = [told for told in candidates if told is not reference]
-    pens = [(reference, None)] if reference else []
     return [
-        Drawn(name=told.name, pen=plots.pen_of(index), curves=curves, operating=_operating(told, curves.label))
-        for told, index in [*pens, *((told, index) for index, told in enumerate(others))]
+        Drawn(name=told.name, pen=pen, curves=curves, operating=_operating(told, curves.label))
+        for told, pen in _pens(candidates, reference)
         for curves in told.curves
     ]
 
 
-def _operating(told: CandidateTold, label: str) -> Operating | None:
-    """Where the candidate stands at its threshold: by its evidence, else by what it was compared by."""
+def _drawn_boxes(candidates: Sequence[CandidateTold], reference: CandidateTold | None) -> list[DrawnBoxes]:
+    return [
+        DrawnBoxes(name=told.name, pen=pen, curve=curve, operating=_operating_boxes(told, curve.label))
+        for told, pen in _pens(candidates, reference)
+        for curve in told.free_response
+    ]
+
+
+def _pens(candidates: Sequence[CandidateTold], reference: CandidateTold | None) -> list[tuple[CandidateTold, Pen]]:
+    others = [told for told in candidates if told is not reference]
+    first = [(reference, plots.pen_of(None))] if reference else []
+    return [*first, *((told, plots.pen_of(index)) for index, told in enumerate(others))]
+
+
+def _legend(pens: Mapping[str, Pen]) -> dict[str, Legend]:
+    return {name: Legend(name=name, swatch=_uri(plots.swatch(pen))) for name, pen in pens.items()}
+
+
+def _figures_of(told: CandidateTold, label: str) -> dict[str, float]:
+    """A label's metrics over all scans: by the candidate's evidence, else by what it was compared by."""
     found = {item.metric: item.value for item in told.evidence if item.label == label}
     for row in told.judgement.comparisons if told.judgement else ():
         if row.label == label and row.group == ALL:
             found.setdefault(row.metric, row.candidate)
+    return found
+
+
+def _operating(told: CandidateTold, label: str) -> Operating | None:
+    """Where the candidate stands at its threshold."""
+    found = _figures_of(told, label)
     if "sensitivity" not in found or "specificity" not in found:
         return None
     return Operating(false_positive_rate=1 - found["specificity"], sensitivity=found["sensitivity"])
 
 
-def _first_each(drawn: Sequence[Drawn]) -> list[Drawn]:
-    return list({item.name: item for item in drawn}.values())
+def _operating_boxes(told: CandidateTold, label: str) -> FrocPoint | None:
+    found = _figures_of(told, label)
+    if "sensitivity" not in found or "false-positives" not in found:
+        return None
+    return FrocPoint(false_positives=found["false-positives"], sensitivity=found["sensitivity"])
+
+
+def _free_response(title: str, drawn: Sequence[DrawnBoxes], legend: Mapping[str, Legend]) -> LabelPlot:
+    values = tuple((legend[item.name], f"FROC {figures.fixed(item.curve.froc, 3)}") for item in drawn)
+    return LabelPlot(title=title, picture=_uri(plots.free_response(drawn)), values=values)
 
 
 def _roc(title: str, drawn: Sequence[Drawn], legend: Mapping[str, Legend]) -> LabelPlot:

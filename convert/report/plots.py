@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from convert.document import Curves, ReliabilityBin, TrailStep
+from convert.document import Curves, FrocCurve, FrocPoint, ReliabilityBin, TrailStep
 
 SETTINGS: Mapping[str, object] = {
     "svg.fonttype": "path",
@@ -40,6 +40,8 @@ REFERENCE_COLOUR, REFERENCE_MARKER = "#111111", "o"
 FEW = 20
 """A bin of fewer scans is drawn hollow: its share says little."""
 BIN = 0.1
+FALSE_POSITIVES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Per scan, on the axis of a free-response curve; what is outside is drawn at its ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,16 @@ class Drawn:
     pen: Pen
     curves: Curves
     operating: Operating | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnBoxes:
+    """What one candidate's free-response curve of one label is drawn from, and where it stands at its threshold."""
+
+    name: str
+    pen: Pen
+    curve: FrocCurve
+    operating: FrocPoint | None
 
 
 def pen_of(index: int | None) -> Pen:
@@ -116,6 +128,34 @@ def _operating_point(axes: Axes, item: Drawn) -> None:
         return
     at = [item.operating.false_positive_rate], [item.operating.sensitivity]
     axes.plot(*at, marker=item.pen.marker, color=item.pen.colour, markersize=6.5, mec="white", mew=0.6, zorder=3)
+
+
+def free_response(drawn: Sequence[DrawnBoxes]) -> bytes:
+    """Return free-response curves with their operating points, as SVG; the first lies at the bottom."""
+    with _settled():
+        figure, axes = _figure(2.5, 2.5)
+        axes.set_xscale("log", base=2)
+        for item in drawn:
+            across = [_on_axis(point) for point in item.curve.points]
+            up = [point.sensitivity for point in item.curve.points]
+            pen = item.pen
+            axes.plot(across, up, color=pen.colour, linestyle=pen.dash, linewidth=pen.width, drawstyle="steps-post")
+        for item in drawn:
+            if item.operating is not None:
+                at = [_on_axis(item.operating)], [item.operating.sensitivity]
+                pen = item.pen
+                axes.plot(*at, marker=pen.marker, color=pen.colour, markersize=6.5, mec="white", mew=0.6, zorder=3)
+        axes.set_xlim(FALSE_POSITIVES[0] * 0.9, FALSE_POSITIVES[-1] * 1.1)
+        axes.set_xticks(FALSE_POSITIVES, ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+        axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+        axes.set_ylim(-0.02, 1.03)
+        axes.set_xlabel("false positives per scan")
+        axes.set_ylabel("sensitivity")
+        return _svg(figure)
+
+
+def _on_axis(point: FrocPoint) -> float:
+    return min(max(point.false_positives, FALSE_POSITIVES[0]), FALSE_POSITIVES[-1])
 
 
 def reliability(drawn: Sequence[Drawn]) -> bytes:

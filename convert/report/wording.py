@@ -23,8 +23,10 @@ METRICS: Mapping[str, str] = {
     "hd95-mm": "95% Hausdorff distance in mm",
     "hd95-pixels": "95% Hausdorff distance in pixels",
     "volume-error": "error of the volume",
-    "mean-average-precision": "mean average precision",
     "froc": "FROC",
+    "false-positives": "false positives per scan",
+    "target-registration-error": "target registration error in mm",
+    "folded": "share of folded voxels",
 }
 AMONG: Mapping[str, str] = {"sensitivity": "positive", "specificity": "negative"}
 """The scans that a metric is over, where it is not all."""
@@ -62,8 +64,9 @@ def metric_title(metric: str) -> str:
 
 
 def label_title(titles: Titles, name: str) -> str:
-    """Return a label's title; ``all`` stands for all labels together."""
-    return titles.get(name, "all labels together" if name == ALL else name)
+    """Return a label's title; ``all`` stands for all labels together, and where there is none for every pair."""
+    together = "all labels together" if titles else "all pairs of scans"
+    return titles.get(name, together if name == ALL else name)
 
 
 def scans_of(metric: str, n: int, say: Callable[[int], str] = count) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from convert.sources.contract import Loader, Request, Source
@@ -46,6 +46,9 @@ KINDS: dict[str, Entry] = {
     "module": Entry("convert.sources.network:load_module", needs=_TORCH, extra="convert"),
     "bundle": Entry("convert.sources.bundle:load_bundle", needs=("onnx",), extra="convert"),
 }
+
+LAY_OUT = Entry("convert.sources.onnx_model:laid_out", needs=("onnx",), extra="convert")
+"""What is done to every model, whatever it came from."""
 
 TAKEN = (
     "an ONNX file, a TorchScript file, the import path of a torch network (package.module:ClassOrFactory), the folder"
@@ -118,7 +121,8 @@ def load_source(
     if missing := KINDS[kind].missing():
         raise UsageError(f"Reading {spec}: {', '.join(missing)} is not installed. Install edgerun[convert].")
     loader: Loader = KINDS[kind].load()
-    return loader(Request(spec=spec, weights=weights, example_shapes=example_shapes))
+    lay_out: Callable[[Source, str], Source] = LAY_OUT.load()
+    return lay_out(loader(Request(spec=spec, weights=weights, example_shapes=example_shapes)), Path(spec).name)
 
 
 def recipe_name(spec: str) -> str:

@@ -18,7 +18,9 @@ from convert.export import Exporter, Flat, Leaves, export_onnx, read_script, run
 from convert.recipes.contract import Recipe
 from convert.sources import RECIPES, recipe_name
 from convert.sources.contract import Request, Source, first_line, listed
+from convert.sources.finite import refuse_network_not_finite
 from convert.sources.onnx_model import check_onnx
+from convert.sources.precision import widen_network
 from convert.sources.trial import CannotRun, Runner, largest_difference, seeded_feeds
 from convert.sources.weights import load_weights
 from edge.errors import UsageError
@@ -180,6 +182,8 @@ def _checked_shapes(request: Request, names: list[str]) -> Mapping[str, tuple[in
 
 
 def _converted(network: Network, origin: str, notes: list[str]) -> Source:
+    refuse_network_not_finite(network.module, network.name)
+    notes = [*notes, *widen_network(network.module)]
     example = _feeds(network, EXAMPLE_BATCH)
     try:
         answer = run(network.module, list(example.values()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from onnx import ModelProto
 
 from convert.sources.contract import Request, Source, first_line
 from convert.sources.external import LARGEST, merge_external
+from convert.sources.finite import refuse_not_finite
+from convert.sources.precision import HALVES_TOLERANCE, has_halves, refuse_quantised, widen_halves
 from convert.sources.repair import (
     constants_are_no_inputs,
     drop_training,
@@ -21,6 +24,7 @@ from convert.sources.repair import (
     freed_batch,
     graph_inputs,
     inline_functions,
+    lay_out_scores,
     lower_ir,
     reach_versions,
     refuse_foreign_operators,
@@ -50,12 +54,14 @@ def load_onnx(request: Request) -> Source:
     notes = [f"The numbers beside it were read into it: {', '.join(beside)}."] if beside else []
     origin = f"{path.name} (SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()})"
     refuse_foreign_operators(model, path.name)
-    inputs = graph_inputs(model, path.name)
+    refuse_quantised(model, path.name)
+    refuse_not_finite(model, path.name)
+    inputs, halves = graph_inputs(model, path.name), has_halves(model)
     before = as_bytes(_runnable(model), path.name)
     repaired, said, converted = _repair(model, path.name)
     after = as_bytes(repaired, path.name)
     check_onnx(after, path.name)
-    feeds, compared = _compare(before, after, inputs, request)
+    feeds, compared = _compare(before, after, inputs, request, halves=halves)
     if converted and feeds is None:
         told = " ".join([*converted, *compared])
         raise UsageError(f"Repairing {path.name}: {told} Give a shape for each input, or export it with opset 18.")
@@ -120,6 +126,17 @@ def check_onnx(data: bytes, name: str) -> None:
     open_engine("onnxruntime", data, precision="fp32", threads=1).close()
 
 
+def laid_out(source: Source, name: str) -> Source:
+    """Return the model with its scores as the runtime reads them; see `convert.sources.repair.lay_out_scores`."""
+    model = onnx.load_model_from_string(source.onnx)
+    notes = lay_out_scores(model)
+    if not notes:
+        return source
+    data = as_bytes(model, name)
+    check_onnx(data, name)
+    return replace(source, onnx=data, notes=(*source.notes, *notes))
+
+
 def _runnable(model: ModelProto) -> ModelProto:
     """The model as it came, but for an IR version above those that ONNX Runtime loads."""
     copy = ModelProto()
@@ -134,14 +151,14 @@ def _repair(model: ModelProto, name: str) -> tuple[ModelProto, list[str], list[s
     notes = drop_training(model) + constants_are_no_inputs(model)
     model, inlined = inline_functions(model, name)
     model, reached = reach_versions(model, name)
-    converted = inlined + reached + takes_float32(model)
+    converted = inlined + reached + widen_halves(model) + takes_float32(model)
     notes += converted + strip_words(model)
     drop_unused_domains(model)
     return model, notes, converted
 
 
 def _compare(
-    before: bytes, after: bytes, inputs: Mapping[str, Tensor], request: Request
+    before: bytes, after: bytes, inputs: Mapping[str, Tensor], request: Request, *, halves: bool
 ) -> tuple[Feeds | None, list[str]]:
     """The inputs, with a batch of 1, on which both gave the same answer; None where no made-up ones are taken."""
     name = Path(request.spec).name
@@ -149,8 +166,8 @@ def _compare(
         original = Runner(before)
     except CannotRun as error:
         return None, [f"Its answers before the repairs were not compared, as ONNX Runtime does not load it: {error}."]
-    repaired = Runner(after)
-    problem = ""
+    repaired, problem = Runner(after), ""
+    allowed = HALVES_TOLERANCE if halves else TOLERANCE
     for feeds in _feeds(inputs, request.example_shapes, name):
         try:
             expected = original.run(feeds)
@@ -164,12 +181,12 @@ def _compare(
             )
         fed = as_fed(feeds)
         difference = largest_difference(expected, repaired.run(fed))
-        if not difference <= TOLERANCE:
+        if not difference <= allowed:
+            advice = "Give the FP32 model" if halves else "Export it again with opset_version=18"
             raise UsageError(
-                f"Repairing {name}: its answers changed by {difference:.2g}, expected at most {TOLERANCE:g}. Export it"
-                " again with opset_version=18."
+                f"Repairing {name}: its answers changed by {difference:.2g}, expected at most {allowed:g}. {advice}."
             )
-        return fed, [f"Its answers to made-up inputs are as before, within {TOLERANCE:g} (found {difference:.2g})."]
+        return fed, [f"Its answers to made-up inputs are as before, within {allowed:g} (found {difference:.2g})."]
     return None, [f"Its answers before and after were not compared, as it takes no made-up inputs: {problem}."]
 
 
@@ -182,7 +199,9 @@ def _feeds(inputs: Mapping[str, Tensor], given: Shapes | None, name: str) -> Ite
 def as_fed(feeds: Feeds) -> Feeds:
     """Return inputs as the runtime gives them: pictures in float32."""
     return {
-        name: value.astype(np.float32) if value.ndim >= 3 and value.dtype.kind != "b" else value
+        name: value.astype(np.float32)
+        if value.dtype == np.float16 or (value.ndim >= 3 and value.dtype.kind != "b")
+        else value
         for name, value in feeds.items()
     }
 

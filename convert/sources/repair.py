@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import onnx
 import onnx.inliner
 import onnx.numpy_helper
+import onnx.shape_inference
 import onnx.version_converter
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
@@ -198,6 +200,74 @@ def takes_float32(model: ModelProto) -> list[str]:
         notes.append(f"The input {item.name!r} takes {words}: it is now fed as float32 and cast to that in the graph.")
     _replace(model.graph.node, [*casts, *model.graph.node])
     return notes
+
+
+def lay_out_scores(model: ModelProto) -> list[str]:
+    """Lay out scores as the runtime reads them, N x values: behind N x values x 1 x 1 (or x 1 x 1 x 1), or behind N.
+
+    The former are what a convolution gives that stands for the last linear layer; the latter a score that was squeezed.
+    A map of one point beside scores of as many values stays a map.
+    """
+    shapes = {item.name: _inferred(item, model) for item in model.graph.output}
+    rows = {shape[1] for shape in shapes.values() if len(shape) == 2}
+    made = {name for node in model.graph.node for name in node.output}
+    notes = []
+    for name, shape in shapes.items():
+        if name not in made:
+            continue
+        if len(shape) in (4, 5) and set(shape[2:]) == {1} and shape[1] not in rows:
+            node, wanted = ("Flatten", shape[:2])
+        elif shapes.keys() == {name} and len(shape) == 1 and shape[0] in _batches(model):
+            node, wanted = ("Reshape", (shape[0], 1))
+        else:
+            continue
+        _put_behind(model, name, node, wanted)
+        shown, laid = (" x ".join(map(str, ("N", *sizes[1:]))) for sizes in (shape, wanted))
+        notes.append(f"Its output {name!r} was laid out as {laid} instead of {shown}.")
+    return notes
+
+
+def _inferred(item: ValueInfoProto, model: ModelProto) -> tuple[int | str | None, ...]:
+    """The sizes of an output, where they are left open as far as the graph tells them."""
+    axes = tuple(_axis(dim) for dim in item.type.tensor_type.shape.dim)
+    if len(axes) not in (4, 5) or all(isinstance(size, int) for size in axes[2:]):
+        return axes
+    bare = ModelProto()
+    bare.CopyFrom(model)
+    for output in bare.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    try:
+        typed = onnx.shape_inference.infer_shapes(bare)
+    except Exception:  # noqa: BLE001 - its errors have no common base, and what it cannot tell stays open
+        return axes
+    found = {output.name: output for output in typed.graph.output}[item.name]
+    told = tuple(_axis(dim) for dim in found.type.tensor_type.shape.dim)
+    return told if len(told) == len(axes) else axes
+
+
+def _batches(model: ModelProto) -> set[int | str | None]:
+    """What the inputs call their first axis, or 1."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    dims = [item.type.tensor_type.shape.dim for item in model.graph.input if item.name not in constants]
+    found = {_axis(each[0]) for each in dims if each}
+    return {axis for axis in found if axis == 1 or isinstance(axis, str)}
+
+
+def _put_behind(model: ModelProto, name: str, operator: str, sizes: tuple[int | str | None, ...]) -> None:
+    """Put an operator behind an output, whose name it takes over."""
+    inner = f"{name}/as_it_was"
+    for node in nodes_of(model):
+        _replace(node.input, [inner if each == name else each for each in node.input])
+        _replace(node.output, [inner if each == name else each for each in node.output])
+    shape = [f"{name}/sizes"] if operator == "Reshape" else []
+    for each in shape:
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1, 1], np.int64), each))
+    model.graph.node.append(onnx.helper.make_node(operator, [inner, *shape], [name]))
+    _replace(model.graph.value_info, [item for item in model.graph.value_info if item.name != name])
+    for output in model.graph.output:
+        if output.name == name:
+            kind = output.type.tensor_type.elem_type
+            output.CopyFrom(onnx.helper.make_tensor_value_info(name, kind, list(sizes)))
 
 
 def graph_inputs(model: ModelProto, name: str) -> dict[str, Tensor]:

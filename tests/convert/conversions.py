@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from convert.document import (
     CandidateTold,
     Conversion,
     Curves,
+    FrocCurve,
+    FrocPoint,
     LayerTold,
     PackNamed,
     ReliabilityBin,
@@ -29,6 +31,7 @@ from convert.gate.judge import Comparison, Judgement, Verdict
 from edge.pack.manifest import (
     Accepts,
     ClassificationTask,
+    DetectionTask,
     Evidence,
     Input,
     Label,
@@ -36,7 +39,9 @@ from edge.pack.manifest import (
     Manifest,
     Model,
     Precision,
+    RegistrationTask,
     SegmentationTask,
+    Task,
     Threshold,
 )
 
@@ -66,6 +71,7 @@ FINDINGS = (
     "Pleural thickening",
     "Hernia",
 )
+LOWER = ("flips", "hd95-mm", "volume-error", "false-positives", "target-registration-error", "folded")
 MARGINS = {"auc": 0.005, "sensitivity": 0.01, "specificity": 0.01, "flips": 0.01}
 
 
@@ -89,7 +95,7 @@ def compare(
 ) -> Comparison:
     """One comparison judged as the gate judges, with an interval of so many times 1.64."""
     allowed = MARGINS[metric] if margin is None else margin
-    higher = metric not in ("flips", "hd95-mm", "volume-error")
+    higher = metric not in LOWER
     sign = 1.0 if higher else -1.0
     gain = sign * (values[1] - values[0])
     low, high = gain - 1.64 * spread, gain + 1.64 * spread
@@ -317,7 +323,7 @@ def trail(engine: str, hurt: float) -> Trail:
     )
 
 
-def manifest_of(pack: PackNamed, task: ClassificationTask | SegmentationTask) -> Manifest:
+def manifest_of(pack: PackNamed, task: Task) -> Manifest:
     return Manifest(
         format="edgerun-pack",
         format_version=1,
@@ -433,6 +439,51 @@ def segmentation() -> tuple[Conversion, Manifest]:
         labels=tuple(Label(name=slug(title), title=title, finding=False) for title in ("Lungs", "Heart")),
     )
     return replace(finished(pack, candidates, {}, 240), trails=()), manifest_of(pack, task)
+
+
+@cache
+def detection() -> tuple[Conversion, Manifest]:
+    """One kind of box: free-response curves and thresholds, of a reference and a copy that finds less."""
+    pack = replace(named("lung-nodules", "Nodules in chest films"), task="detection")
+    reference, worse = (
+        replace(bare(side), **boxes_of(side, lost)) for side, lost in ((SIDES[0], 0.0), (SIDES[4], 0.2))
+    )
+    rows = [
+        compare("mean-average-precision", "all", 300, (0.81, 0.69), 0.01, margin=0.01),
+        compare("sensitivity", "nodule", 180, (0.9, 0.72), 0.01),
+        compare("false-positives", "nodule", 300, (0.7, 0.66), 0.02, margin=0.07),
+    ]
+    candidates = [reference, replace(worse, judgement=judged(rows))]
+    label = Label(name="nodule", title="Nodule", finding=True)
+    task = DetectionTask(kind="detection", layout="yolov5", output="boxes", activation="none", labels=(label,))
+    return replace(finished(pack, candidates, {"nodule": 180}, 300), trails=()), manifest_of(pack, task)
+
+
+def boxes_of(side: Side, lost: float) -> dict[str, Any]:
+    """Curve, threshold and evidence of one candidate."""
+    up = [round((1 - lost) * (1 - 0.5**step), 6) for step in range(1, 9)]
+    points = tuple(FrocPoint(false_positives=0.1 * 2**at, sensitivity=value) for at, value in enumerate(up))
+    figures = {"sensitivity": up[3], "false-positives": 0.8}
+    evidence = tuple(
+        Evidence(precision=side[0], engine=side[1], label="nodule", data=DATA, metric=metric, value=value, n=300)
+        for metric, value in figures.items()
+    )
+    chosen = Threshold(value=0.4, rule="the largest F1 of the boxes", chosen_on=TUNED, n=1200)
+    curve = FrocCurve(label="nodule", froc=round(float(np.mean(up[:7])), 6), points=points)
+    return {"free_response": (curve,), "thresholds": {"nodule": chosen}, "evidence": evidence}
+
+
+@cache
+def registration() -> tuple[Conversion, Manifest]:
+    """Pairs of scans: no label, no threshold, no curve."""
+    pack = replace(named("brain-follow-up", "Brain scans brought onto earlier ones"), task="registration")
+    rows = [
+        compare("target-registration-error", "all", 40, (1.42, 1.44), 0.02, margin=0.071),
+        compare("folded", "all", 40, (0.0003, 0.0004), 0.00002, margin=0.001),
+    ]
+    candidates = [bare(SIDES[0]), replace(bare(SIDES[2]), judgement=judged(rows))]
+    task = RegistrationTask(kind="registration", output="field", fixed="fixed", moving="moving")
+    return replace(finished(pack, candidates, {}, 40), trails=()), manifest_of(pack, task)
 
 
 @cache

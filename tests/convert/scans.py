@@ -23,7 +23,7 @@ from convert.cli import main
 from convert.describe import Description, read_description
 from convert.radiograph import radiograph
 from convert.road import Road, Sets, Ways, plan_of
-from edge.pack.manifest import ClassificationTask, Label, SegmentationTask
+from edge.pack.manifest import ClassificationTask, Label, Task
 from edge.testing import tiny_input, tiny_manifest
 from edge.typed import dump
 from tests.convert.graphs import SIZE, Builder, graph_of
@@ -253,9 +253,7 @@ def classification(mode: str, activation: str, found: tuple[Label, ...], map_out
 BRIGHT = classification("binary", "sigmoid", labels("bright"))
 
 
-def describe(
-    path: Path, task: ClassificationTask | SegmentationTask, rules: Mapping[str, Mapping[str, object]], **changes: Any
-) -> Path:
+def describe(path: Path, task: Task, rules: Mapping[str, Mapping[str, object]], **changes: Any) -> Path:
     """Write a description for pictures that are resized to 8 x 8."""
     size = changes.pop("size", SIZE)
     document = dump(replace(tiny_manifest(), inputs=(tiny_input(size=size),), task=task))
@@ -316,7 +314,7 @@ class Bench:
 def bench(
     folder: Path,
     model: bytes,
-    task: ClassificationTask | SegmentationTask = BRIGHT,
+    task: Task = BRIGHT,
     rules: Mapping[str, Mapping[str, object]] | None = None,
     *,
     rows: Sequence[Mapping[str, object]] | None = None,

@@ -82,7 +82,7 @@ def chest_plan(
     plan = Plan(
         draft=replace(pack.manifest, golden=(), evidence=(), card=None),
         onnx=chest_onnx(),
-        calibrate=sets[calibrate].paths,
+        calibrate=sets[calibrate].cases,
         tune=Labelled(scans=sets[f"{some}val"], words="validation"),
         evaluate=Labelled(scans=sets[f"{some}test"], words="test"),
         rules={LABEL: ThresholdRule(rule="sensitivity", at_least=0.9)},
@@ -215,7 +215,7 @@ def test_the_sets_are_told_with_their_hashes(built: Built, small: Bench) -> None
     assert [(used.use, used.n) for used in built.sets] == [("calibrate", 12), ("tune", 30), ("evaluate", 30)]
     assert [dict(used.positives) for used in built.sets] == [{}, {"bright": 15}, {"bright": 15}]
     plan = small.plan()
-    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in plan.calibrate]
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for (path,) in plan.calibrate]
     assert built.sets[0].sha256 == hashlib.sha256("".join(hashes).encode()).hexdigest()
     assert len({used.sha256 for used in built.sets}) == 3
 
@@ -340,7 +340,7 @@ def test_a_scan_under_another_name_is_the_same_scan(small: Bench, tmp_path: Path
     copy = tmp_path / "copy.png"
     copy.write_bytes(plan.evaluate.scans.paths[0].read_bytes())
     with pytest.raises(UsageError, match=r"copy\.png is in the set to calibrate and in the set to judge"):
-        build(replace(plan, calibrate=(*plan.calibrate, copy)), Heard())
+        build(replace(plan, calibrate=(*plan.calibrate, (copy,))), Heard())
 
 
 def test_a_patient_may_not_be_in_both_sets(small: Bench) -> None:
@@ -363,7 +363,7 @@ def test_a_file_of_a_precision_that_is_made_here_may_not_be_given(small: Bench, 
 
 def test_a_scan_that_is_gone_is_named(small: Bench, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.png: No such file"):
-        build(small.plan(calibrate=(tmp_path / "gone.png",)), Heard())
+        build(small.plan(calibrate=((tmp_path / "gone.png",),)), Heard())
 
 
 # Going on after an interruption --------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from convert.boxes import COCO, Found, Matches, average_precision, froc, match, mean_average_precision
-from convert.gate.detection import questions
+from convert.gate.detection import FEWEST, MOST_POINTS, at_thresholds, curves, questions, reported
 from convert.gate.judge import Comparison, Judgement, Margins, Question, judge
 from edge.errors import UsageError
 
@@ -200,3 +200,92 @@ def test_labels_over_different_scans_are_refused() -> None:
     sides = {"a": side(30), "b": side(40)}
     with pytest.raises(UsageError, match=r"Judging 2 labels: found \[30, 40\] scans"):
         questions(["a", "b"], sides, sides, Margins())
+
+
+# At the threshold ----------------------------------------------------------------------------------------
+
+
+def at(reference: Matches, candidate: Matches, margins: Margins | None = None) -> Judgement:
+    limits = {"nodule": 0.5}
+    sides = [reported({"nodule": each}, limits) for each in (reference, candidate)]
+    return judge(at_thresholds(["nodule"], sides[0], sides[1], margins or Margins()))
+
+
+def test_boxes_below_the_threshold_of_their_label_are_not_reported() -> None:
+    found = reported({"x": side(), "y": side()}, {"x": 0.7, "y": 0.0})
+    assert found["x"].scores.min() >= 0.7
+    assert found["x"].scores.size == found["x"].scan.size == found["x"].hits.shape[1]
+    assert found["y"].scores.tolist() == side().scores.tolist()
+    assert found["x"].truths.tolist() == side().truths.tolist()
+
+
+def test_a_score_reaches_a_threshold_as_float32_like_in_the_runtime() -> None:
+    score = float(np.float32(0.7))
+    one = Matches(
+        thresholds=(0.5,),
+        scan=np.array([0]),
+        scores=np.array([score]),
+        hits=np.array([[True]]),
+        truths=np.array([1]),
+    )
+    assert score < 0.7
+    assert reported({"x": one}, {"x": 0.7})["x"].scores.size == 1
+
+
+def test_what_is_found_and_what_is_false_is_counted_at_the_threshold() -> None:
+    judgement = at(side(), side())
+    assert [(item.metric, item.n, item.higher_is_better) for item in judgement.comparisons] == [
+        ("sensitivity", 240, True),
+        ("false-positives", N, False),
+    ]
+    kept = reported({"x": side()}, {"x": 0.5})["x"]
+    assert the(judgement, "sensitivity").candidate == pytest.approx(kept.hits[0].sum() / kept.truths.sum())
+    assert the(judgement, "false-positives").candidate == pytest.approx((~kept.hits[0]).sum() / N)
+    assert judgement.verdict == "passed"
+
+
+def test_lost_boxes_cost_sensitivity_and_drawn_ones_false_positives() -> None:
+    lost = at(side(), side(lost=0.3))
+    assert the(lost, "sensitivity").verdict == "rejected"
+    assert the(lost, "false-positives").verdict == "passed"
+    drawn_too_many = at(side(), side(false=0.5))
+    assert the(drawn_too_many, "false-positives").verdict == "rejected"
+    assert the(drawn_too_many, "sensitivity").verdict == "passed"
+
+
+def test_the_margin_of_false_positives_is_a_share_of_the_references_own() -> None:
+    sides = {"nodule": side(false=0.9)}
+    _, many = at_thresholds(["nodule"], reported(sides, {"nodule": 0.0}), sides, Margins(false_positives=0.2))
+    own = float((~side(false=0.9).hits[0]).sum() / N)
+    assert own > FEWEST
+    assert many.margin == pytest.approx(0.2 * own)
+    none = {"nodule": reported(sides, {"nodule": 1.0})["nodule"]}
+    assert at_thresholds(["nodule"], none, sides, Margins(false_positives=0.2))[1].margin == 0.2 * FEWEST
+
+
+def test_a_resample_without_a_true_box_says_nothing_of_sensitivity() -> None:
+    sensitivity, _ = at_thresholds(["x"], {"x": side()}, {"x": side()}, Margins())
+    healthy = np.flatnonzero(side().truths == 0)
+    assert np.isnan(sensitivity.candidate(healthy))
+
+
+# Curves --------------------------------------------------------------------------------------------------
+
+
+def test_a_curve_rises_from_the_surest_box_to_the_last() -> None:
+    (curve,) = curves({"nodule": side(false=0.4)})
+    assert (curve.label, curve.froc) == ("nodule", round(froc(side(false=0.4)), 6))
+    across = [point.false_positives for point in curve.points]
+    up = [point.sensitivity for point in curve.points]
+    assert across == sorted(across)
+    assert up == sorted(up)
+    whole = side(false=0.4)
+    assert across[-1] == pytest.approx((~whole.hits[0]).sum() / N)
+    assert up[-1] == pytest.approx(whole.hits[0].sum() / whole.truths.sum(), abs=1e-6)
+    assert len(curve.points) <= MOST_POINTS
+
+
+def test_a_model_that_draws_no_box_has_a_curve_without_points() -> None:
+    none = reported({"x": side()}, {"x": 1.1})
+    (curve,) = curves(none)
+    assert (curve.froc, curve.points) == (0.0, ())

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convert.displacement import folded_share, target_registration_error
+from convert.displacement import Registrations, folded_share, target_registration_error
 from convert.gate.judge import Comparison, Judgement, Margins, judge
-from convert.gate.registration import FINEST_MM, Registrations, questions
+from convert.gate.registration import FINEST_MM, questions
 from edge.errors import UsageError
 from edge.geometry import Grid
 

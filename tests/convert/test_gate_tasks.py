@@ -8,16 +8,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convert.boxes import Matches
 from convert.cam import MapCheck
+from convert.displacement import Registrations
 from convert.gate import segmentation
 from convert.gate.judge import Judgement, Margins
-from convert.gate.tasks import METHOD, METHOD_BY_PATIENT, Side, compare, curves_of, evidence_of, map_problems_of
+from convert.gate.tasks import (
+    METHOD,
+    METHOD_BY_PATIENT,
+    Side,
+    compare,
+    curves_of,
+    evidence_of,
+    free_response_of,
+    map_problems_of,
+)
 from convert.labels import LabelledSet
 from convert.measure import Candidate, Measured
 from convert.metrics import Scores, Truth
 from convert.overlap import Overlaps
 from edge.errors import UsageError
-from edge.pack.manifest import ClassificationTask, Evidence, Precision, SegmentationTask
+from edge.pack.manifest import (
+    ClassificationTask,
+    DetectionTask,
+    Evidence,
+    Precision,
+    RegistrationTask,
+    SegmentationTask,
+    TranslationTask,
+)
 from edge.testing import tiny_segmentation, tiny_threshold
 from tests.tasks.models import Activation, Mode, classification, label
 
@@ -272,6 +291,85 @@ def test_outlines_are_evidence_and_have_no_curves() -> None:
     assert round(float(overlaps["bright"].dice.mean()), 6) in means
     assert all(item.n == N for item in found)
     assert curves_of(SEGMENTATION, MASKED, side(outlines())) == ()
+
+
+# Detection and registration --------------------------------------------------------------------------------
+
+BOXES = DetectionTask(
+    kind="detection", layout="yolov5", output="boxes", activation="none", labels=(NORMAL, SMALL), overlap=0.5
+)
+PAIR = RegistrationTask(kind="registration", output="field", fixed="fixed", moving="moving")
+
+
+def drawn(lost: float = 0.0, gain: float = 1.0) -> Measured:
+    """A box on every other scan and one that finds nothing on each, of two labels alike."""
+    generator = np.random.default_rng(3)
+    truths = (np.arange(N) % 2).astype(np.int64)
+    scan = np.concatenate([np.flatnonzero(truths), np.arange(N)])
+    scores = gain * np.concatenate([generator.uniform(0.5, 1.0, N // 2), generator.uniform(0.1, 0.6, N)])
+    hits = np.concatenate([generator.uniform(size=N // 2) >= lost, np.zeros(N, dtype=np.bool_)])[np.newaxis]
+    order = np.argsort(-scores)
+    found = Matches(thresholds=(0.5,), scan=scan[order], scores=scores[order], hits=hits[:, order], truths=truths)
+    return Measured(matches={"normal": found, "small": found})
+
+
+def test_of_boxes_all_and_those_at_the_threshold_are_asked() -> None:
+    reference = side(drawn(), precision="fp32")
+    same, worse = (compare(BOXES, scans_of(), reference, side(drawn(lost)), Margins()) for lost in (0.0, 0.3))
+    kinds = ("average-precision", "froc"), ("sensitivity", "false-positives")
+    asked = [(metric, label) for each in kinds for label in ("normal", "small") for metric in each]
+    assert metrics_of(same) == [("mean-average-precision", "all"), *asked]
+    assert (same.verdict, worse.verdict) == ("passed", "rejected")
+
+
+def test_each_side_reports_boxes_by_its_own_threshold_and_labels_that_are_no_finding_by_one_half() -> None:
+    reference = side(drawn(), precision="fp32")
+    smaller = side(drawn(gain=0.5))
+    own = replace(smaller, thresholds={"small": tiny_threshold(0.25)})
+    found = [
+        {item.label: item.candidate for item in compare(BOXES, scans_of(), reference, each, Margins()).comparisons
+         if item.metric == "sensitivity"}
+        for each in (reference, smaller, own)
+    ]  # fmt: skip
+    assert found[0] == {"normal": 1.0, "small": 1.0}
+    assert found[1] == {"normal": 0.0, "small": 0.0}
+    assert found[2] == {"normal": 0.0, "small": 1.0}
+
+
+def test_boxes_have_free_response_curves_and_nothing_else_has() -> None:
+    assert [curve.label for curve in free_response_of(BOXES, side(drawn()))] == ["normal", "small"]
+    assert curves_of(BOXES, scans_of(), side(drawn())) == ()
+    assert free_response_of(BINARY, side(said())) == ()
+    assert free_response_of(BOXES, side(Measured(problem="It died."))) == ()
+
+
+def moved(error_mm: float = 1.0) -> Measured:
+    errors = error_mm + np.random.default_rng(4).uniform(0, 0.2, N)
+    return Measured(registrations=Registrations(target_registration_error_mm=errors, folded=np.zeros(N)))
+
+
+def test_of_pairs_landmarks_and_folds_are_asked() -> None:
+    reference = side(moved(), precision="fp32", thresholds=())
+    verdicts = [compare(PAIR, scans_of(), reference, side(moved(mm), thresholds=()), Margins()) for mm in (1.0, 1.2)]
+    assert metrics_of(verdicts[0]) == [("target-registration-error", "all"), ("folded", "all")]
+    assert [item.verdict for item in verdicts] == ["passed", "rejected"]
+    found = evidence_of(PAIR, scans_of(), side(moved(), thresholds=()), "pairs")
+    assert [(item.metric, item.label, item.n) for item in found] == [
+        ("target-registration-error", "all", N),
+        ("folded", "all", N),
+    ]
+
+
+def test_pairs_without_landmarks_are_not_judged() -> None:
+    none = side(Measured(), thresholds=())
+    with pytest.raises(UsageError, match="found no landmarks, expected some for every pair of scans"):
+        compare(PAIR, scans_of(), none, none, Margins())
+
+
+def test_a_synthetic_image_is_not_judged() -> None:
+    task = TranslationTask(kind="translation", output="y", range=(0.0, 1.0), unit="1", makes="T2")
+    with pytest.raises(UsageError, match="the task translation: synthetic images are not judged yet"):
+        compare(task, scans_of(), side(said()), side(said()), Margins())
 
 
 # Evidence and curves ---------------------------------------------------------------------------------------

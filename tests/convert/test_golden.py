@@ -19,8 +19,10 @@ from convert.measure import Measured
 from convert.radiograph import radiograph
 from edge.errors import ReadError, UsageError
 from edge.pack.manifest import Golden, Manifest
+from edge.pack.tasks import REGISTERED
 from edge.testing import tiny_input, tiny_manifest, tiny_threshold
-from tests.convert.scans import BRIGHT, Heard, brightness_net, pictures, write_pictures
+from tests.convert.planted_sets import PAIR, centre_net, pair_files, volume
+from tests.convert.scans import BRIGHT, Heard, brightness_net, pictures, write_pictures, write_table
 from tests.read.files import png
 
 MANIFEST = tiny_manifest(inputs=(tiny_input(size=8),), task=BRIGHT)
@@ -193,6 +195,20 @@ def test_a_file_that_cannot_be_read_is_no_case(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
     with pytest.raises(ReadError, match="R301"):
         cases([tmp_path / "notes.txt"])
+
+
+def test_of_several_inputs_a_table_names_the_scans_of_each_case(tmp_path: Path) -> None:
+    rows = pair_files(tmp_path, 2, seed=3)
+    named = write_table(tmp_path / "golden.csv", [{name: row[name] for name in ("fixed", "moving")} for row in rows])
+    manifest = tiny_manifest(inputs=(volume("fixed"), volume("moving")), task=PAIR)
+    model = replace(told("fp32", "onnxruntime"), thresholds={})
+    found, contents = golden_of([named], manifest, [model], {"model.fp32.onnx": centre_net()}, Heard())
+    assert [case.name for case in found] == ["000", "001"]
+    assert dict(found[1].scans) == {"fixed": "golden/001-fixed.nii", "moving": "golden/001-moving.nii"}
+    assert contents["golden/001-moving.nii"] == (tmp_path / "moving" / "001.nii").read_bytes()
+    assert found[1].sha256["moving"] == sha256_of(contents["golden/001-moving.nii"])
+    assert set(found[0].expect["fp32"].scores) == set(REGISTERED)
+    assert found[0].expect["fp32"].scores["moved"] > 0.5
 
 
 # What the answers are ------------------------------------------------------------------------------------

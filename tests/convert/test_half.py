@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from convert.half import to_fp16
 from convert.optimise import producers
@@ -137,3 +140,21 @@ def test_a_model_without_weights_is_refused() -> None:
     net.node("Relu", "image", output="out")
     with pytest.raises(UsageError, match="found no FP32 weights"):
         to_fp16(net.model(OUT))
+
+
+def test_no_two_nodes_have_one_name_whatever_the_converter_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(proto: onnx.ModelProto, **options: Any) -> onnx.ModelProto:
+        converted: onnx.ModelProto = convert_float_to_float16(proto, **options)
+        for node in converted.graph.node:
+            if node.op_type == "Cast":
+                node.name = "cast"
+        return converted
+
+    model, feed = residual_network(), feeds(1, batch=4, seed=19)[0]
+    expected = run(to_fp16(model), feed)
+    monkeypatch.setattr("convert.half.convert_float_to_float16", careless)
+    half = to_fp16(model)
+    names = [node.name for node in graph_of(half).node]
+    assert len(set(names)) == len(names)
+    assert sum(name.startswith("cast") for name in names) > 1
+    np.testing.assert_equal(run(half, feed), expected)

@@ -138,7 +138,7 @@ def test_each_finding_has_a_column_and_other_labels_need_none(folder: Path) -> N
         ("path,x\na.dcm,1\nb.dcm\n", "line 3: found None for 'x'"),
         ("path,x\na.dcm,1\nz.dcm,0\n", "z.dcm is not there"),
         ("path,x\na.dcm,1\nz.dcm,0\ny.dcm,0\n", "z.dcm and 1 more is not there"),
-        ("path,x\na.dcm,1\n,0\n", "is not there"),
+        ("path,x\na.dcm,1\n,0\n", "line 3: found no path; every row needs path"),
         ("path,x\na.dcm,1\na.dcm,0\n", "a.dcm is named more than once"),
         ("path,x\na.dcm,1\n./a.dcm,0\n", "a.dcm is named more than once"),
         ('path,x\n"a.dcm,1\n', "expected a CSV file"),

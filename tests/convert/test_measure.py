@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convert.boxes import Found, average_precision, match
 from convert.cam import TOLERANCES, insert_cam
+from convert.displacement import Registrations
 from convert.labels import LabelledSet
 from convert.measure import Candidate, Measured, feeds_of, measure, scans_of
 from convert.measured_file import dump_measured, load_measured
@@ -281,7 +283,7 @@ def test_calibration_needs_scans() -> None:
 
 
 def test_what_calibrates_is_prepared_as_for_an_examination(scans: LabelledSet) -> None:
-    feeds = list(feeds_of(scans.paths, manifest()))
+    feeds = list(feeds_of(scans.cases, manifest()))
     assert len(feeds) == COUNT
     assert {feed["image"].shape for feed in feeds} == {(1, 1, 8, 8)}
     assert all(0 <= feed["image"].min() <= feed["image"].max() <= 1 for feed in feeds)
@@ -293,14 +295,14 @@ def test_calibration_with_another_modality_is_refused_with_the_packs_own_code(tm
     data[at + 4 : at + 6] = b"MR"
     (tmp_path / "mr.dcm").write_bytes(bytes(data))
     with pytest.raises(UsageError, match=r"mr\.dcm: the pack refuses this scan: C702"):
-        list(feeds_of((tmp_path / "mr.dcm",), chest_pack().manifest))
+        list(feeds_of(((tmp_path / "mr.dcm",),), chest_pack().manifest))
 
 
 def test_of_a_file_that_tells_nothing_of_itself_it_is_said_what_to_do(scans: LabelledSet) -> None:
     tiny = manifest()
     asking = replace(tiny, inputs=(replace(tiny.inputs[0], accepts=replace(tiny.inputs[0].accepts, modality=("DX",))),))
     with pytest.raises(UsageError, match=r"\.png: the pack refuses this scan: C703: .*Give the scan as DICOM"):
-        list(feeds_of(scans.paths, asking))
+        list(feeds_of(scans.cases, asking))
 
 
 def test_a_scan_that_the_pack_refuses_is_measured_by_nobody(scans: LabelledSet) -> None:
@@ -326,11 +328,32 @@ def test_what_was_measured_comes_back_from_bytes_exactly(masked: LabelledSet, sc
     assert found["fp32 on onnxruntime"].scores["bright"].dtype == np.float64
 
 
+def test_boxes_and_registrations_come_back_from_bytes_exactly() -> None:
+    empty = Found(boxes=np.zeros((0, 4)), scores=np.zeros(0))
+    one = Found(boxes=np.array([[1.0, 2, 3, 4]]), scores=np.array([0.3]))
+    true = np.array([[1.0, 2, 3, 4.1]])
+    none = np.zeros((0, 4))
+    said = Measured(
+        matches={"x": match([one, empty], [true, none], (0.1, 0.5)), "y": match([empty] * 2, [true, none], (0.1, 0.5))},
+        registrations=Registrations(target_registration_error_mm=np.array([0.1, 1 / 3]), folded=np.zeros(2)),
+    )
+    found = load_measured(dump_measured({"a": said}))["a"]
+    for label, before in said.matches.items():
+        after = found.matches[label]
+        assert after.thresholds == (0.1, 0.5)
+        assert after.hits.tolist() == before.hits.tolist()
+        assert after.hits.dtype == np.bool_
+        assert average_precision(after).tolist() == average_precision(before).tolist()
+        assert (after.scan.dtype, after.truths.dtype) == (before.scan.dtype, before.truths.dtype)
+    assert found.registrations is not None
+    assert found.registrations.target_registration_error_mm.tolist() == [0.1, 1 / 3]
+
+
 def test_a_person_may_vouch_for_pictures_whose_files_tell_nothing(tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     photo.write_bytes(png(np.arange(64, dtype=np.uint8).reshape(8, 8), 0))
     accepts = Accepts(modality=("XC",), stack="picture", colour="grey")
     manifest = tiny_manifest(inputs=(replace(tiny_input(), accepts=accepts),))
     with pytest.raises(UsageError, match="C703"):
-        list(feeds_of((photo,), manifest))
-    assert len(list(feeds_of((photo,), manifest, {"modality": "xc"}))) == 1
+        list(feeds_of(((photo,),), manifest))
+    assert len(list(feeds_of(((photo,),), manifest, {"modality": "xc"}))) == 1

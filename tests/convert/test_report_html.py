@@ -33,6 +33,8 @@ SAMPLES = {
     "binary": conversions.binary,
     "fourteen": conversions.fourteen,
     "segmentation": conversions.segmentation,
+    "detection": conversions.detection,
+    "registration": conversions.registration,
     "untrained": conversions.untrained,
 }
 TITLES = {"pneumonia": "Pneumonia"}
@@ -160,7 +162,9 @@ def test_a_picture_that_says_something_says_it_in_words_too(sample: tuple[Conver
     pictures = [attributes for tag, attributes in Page(html).tags if tag == "img"]
     labels = {curves.label for told in conversion.candidates for curves in told.curves}
     assert all("alt" in attributes for attributes in pictures)
-    assert sum(bool(attributes["alt"]) for attributes in pictures) == 2 * len(labels) + len(conversion.trails)
+    boxed = {curve.label for told in conversion.candidates for curve in told.free_response}
+    drawn = 2 * len(labels) + len(boxed) + len(conversion.trails)
+    assert sum(bool(attributes["alt"]) for attributes in pictures) == drawn
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -280,6 +284,50 @@ def test_a_segmentation_has_no_curves_and_no_thresholds() -> None:
     assert "all labels together" in page.text
     assert "95% Hausdorff distance" in page.text
     assert not page.values("src")
+
+
+def test_a_detection_has_free_response_curves_with_their_figures() -> None:
+    page = page_of(*conversions.detection())
+    assert "Free-response curves" in page.headings
+    assert "Receiver operating characteristics" not in page.headings
+    for told in conversions.detection()[0].candidates:
+        assert f"{told.name}: FROC {told.free_response[0].froc:.3f}" in page.text
+    assert "false positives per scan" in page.text
+
+
+def test_a_registration_is_about_pairs_and_has_no_labels() -> None:
+    page = page_of(*conversions.registration())
+    assert not {"Free-response curves", "Receiver operating characteristics", "Thresholds"} & set(page.headings)
+    assert "all pairs of scans" in page.text
+    assert "all labels together" not in page.text
+    assert "target registration error in mm" in page.text
+
+
+def test_free_response_curves_of_other_boxes_look_different() -> None:
+    drawn = [
+        plots.DrawnBoxes(name=told.name, pen=plots.pen_of(None), curve=told.free_response[0], operating=None)
+        for told in conversions.detection()[0].candidates
+    ]
+    first, second = (plots.free_response([each]) for each in drawn)
+    assert first != second
+    at = drawn[0].curve.points[2]
+    assert plots.free_response([replace(drawn[0], operating=at)]) != first
+    empty = replace(drawn[0].curve, points=())
+    assert plots.free_response([replace(drawn[0], curve=empty)]).startswith(b"<?xml")
+
+
+def test_what_lies_beyond_the_axis_of_false_positives_stands_at_its_end() -> None:
+    (told, _) = conversions.detection()[0].candidates
+    curve = told.free_response[0]
+    ends = [
+        replace(curve, points=(replace(curve.points[0], false_positives=value), curve.points[1]))
+        for value in (0.0, plots.FALSE_POSITIVES[0])
+    ]
+    one, other = (
+        plots.free_response([plots.DrawnBoxes(name="a", pen=plots.pen_of(0), curve=each, operating=None)])
+        for each in ends
+    )
+    assert one == other
 
 
 def test_no_heading_is_empty_or_followed_by_nothing(sample: tuple[Conversion, Manifest, str]) -> None:

@@ -21,6 +21,7 @@ from convert.labels import LabelledSet
 from convert.outputs import CARD, CARD_JSON, PAGE, REPORT, read_conversion
 from convert.radiograph import radiograph
 from convert.road import WORK, Sets, Ways, halves, plan_of, travel
+from convert.true_boxes import TrueBox
 from edge.errors import OutputError, UsageError
 from edge.pack.manifest import ClassificationTask, Manifest
 from edge.pack.store import open_pack
@@ -517,6 +518,40 @@ def test_masks_are_shared_out_evenly_too() -> None:
     masks = {"blob": tuple(Path(f"m{index}.png") if index % 5 == 0 else None for index in range(50))}
     first, second = halves(labelled(50, truths={}, masks=masks))
     assert [sum(mask is not None for mask in half.masks["blob"]) for half in (first, second)] == [5, 5]
+
+
+def test_boxes_are_shared_out_evenly_too() -> None:
+    box = TrueBox(label="nodule", edges=(0.0, 0.0, 1.0, 1.0), where="labels.csv, line 2")
+    boxes = tuple((box,) * (index % 3) if index % 5 == 0 else () for index in range(60))
+    first, second = halves(labelled(60, truths={}, boxes=boxes))
+    assert [sum(bool(each) for each in half.boxes) for half in (first, second)] == [4, 4]
+
+
+def test_files_of_one_name_in_different_folders_are_different_scans() -> None:
+    paths = tuple(Path(f"patient-{index}/scan.dcm") for index in range(20))
+    first, second = halves(labelled(20, truths={}, groups={}, paths=paths))
+    assert (len(first.paths), len(second.paths)) == (10, 10)
+
+
+def test_the_halves_do_not_depend_on_where_the_files_lie() -> None:
+    def at(folder: str) -> list[str]:
+        paths = tuple(Path(folder) / f"{index // 2}" / f"{index}.dcm" for index in range(20))
+        return [path.name for path in halves(labelled(20, truths={}, groups={}, paths=paths))[0].paths]
+
+    assert at("here") == at("/somewhere/else")
+
+
+def test_an_atlas_tells_no_pair_from_another() -> None:
+    moving = tuple((Path(f"p{index}/moving.nii"),) for index in range(20))
+    fixed = (Path("atlas.nii"),) * 20
+    first, second = halves(labelled(20, truths={}, groups={}, paths=fixed, beside=moving))
+    assert (len(first.cases), len(second.cases)) == (10, 10)
+    assert not set(first.beside) & set(second.beside)
+
+
+def test_a_table_of_one_patient_alone_is_not_halved(small: Bench, tmp_path: Path) -> None:
+    ran = refusal(small, tmp_path, evaluate=table(small, tmp_path, lambda rows: [r.update(patient="p") for r in rows]))
+    assert "found scans of one patient alone, expected several; or give a table with --tune" in ran.err
 
 
 # A description to fill in --------------------------------------------------------------------------------

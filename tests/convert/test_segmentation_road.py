@@ -224,10 +224,10 @@ def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
         build(made.plan(precisions=("fp32",)), Heard())
 
 
-def test_a_rule_for_scores_is_refused_for_masks(tmp_path: Path) -> None:
+def test_a_rule_for_scores_is_refused_for_masks_before_anything_is_done(tmp_path: Path) -> None:
     made = workshop(tmp_path / "in", {"blob": {"rule": "youden"}})
-    with pytest.raises(UsageError, match="found the rule 'youden', expected 'dice' or 'fixed' for a mask"):
-        build(made.plan(precisions=("fp32",)), Heard())
+    with pytest.raises(UsageError, match=r"thresholds\.blob\.rule: found 'youden', expected one of 'dice', 'fixed'"):
+        made.plan(precisions=("fp32",))
 
 
 def test_a_changed_mask_is_not_taken_for_the_old_one(made: Bench, tmp_path: Path) -> None:

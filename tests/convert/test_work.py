@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from convert import work as module
-from convert.work import Work, tool_versions
+from convert.work import Work, code_hash, own_code, tool_versions
 from edge.errors import OutputError
 from edge.write.files import UNFINISHED
+from tests.conftest import ROOT
 
 KEY = {"model": "a" * 64, "limits": [0.1, 0.5], "nested": {"b": 1, "a": 2}}
 
@@ -62,8 +63,8 @@ def test_what_was_made_from_something_else_is_not_taken(tmp_path: Path, step: st
     assert work.found == []
 
 
-@pytest.mark.parametrize("name", ["machine_name", "tool_versions"])
-def test_another_machine_or_another_version_takes_nothing(
+@pytest.mark.parametrize("name", ["machine_name", "tool_versions", "own_code"])
+def test_another_machine_version_or_code_takes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     Work(tmp_path).kept("step", KEY, Maker())
@@ -71,6 +72,33 @@ def test_another_machine_or_another_version_takes_nothing(
     maker, other = Maker(), Work(tmp_path)
     other.kept("step", KEY, maker)
     assert maker.asked == 1
+
+
+def test_the_code_that_makes_results_is_known_by_its_hash(tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("convert", "edge")}
+    for place in ("convert/gate/judge.py", "convert/cli/build.py", "edge/prepare/values.py"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text("one = 1\n")
+    first = code_hash(folders)
+    assert code_hash(folders) == first
+    for place in ("convert/cli/build.py", "edge/prepare/notes.txt", "edge/prepare/values.pyc"):
+        (tmp_path / place).write_text("two = 2\n")
+    assert code_hash(folders) == first
+    seen = {first}
+    (tmp_path / "edge/prepare/values.py").write_text("one = 2\n")
+    seen.add(code_hash(folders))
+    (tmp_path / "edge/prepare/values.py").rename(tmp_path / "edge/prepare/others.py")
+    seen.add(code_hash(folders))
+    (tmp_path / "convert/gate/more.py").write_text("")
+    seen.add(code_hash(folders))
+    assert len(seen) == 4
+
+
+def test_what_is_left_aside_is_there_and_the_rest_is_looked_at() -> None:
+    assert [place for place in module.ASIDE if not (ROOT / place).exists()] == []
+    needed = ("convert/gate/judge.py", "convert/candidates.py", "edge/prepare/values.py", "edge/engines/apart.py")
+    assert all((ROOT / place).is_file() and not place.startswith(module.ASIDE) for place in needed)
+    assert own_code.__wrapped__() == code_hash({name: ROOT / name for name in ("convert", "edge")})
 
 
 def test_the_versions_are_those_of_all_that_takes_part() -> None:
