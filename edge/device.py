@@ -7,6 +7,8 @@ import functools
 import os
 import platform
 import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 PACKAGES = (
     "edgerun",
@@ -20,6 +22,31 @@ PACKAGES = (
 )
 """Distributions that a result can depend on."""
 
+ACCELERATORS = (
+    "onnxruntime-gpu",
+    "tensorrt",
+    "tensorrt-rtx",
+    "tensorrt-rtx-cu13-libs",
+    "cuda-python",
+    "cuda-bindings",
+    "pycuda",
+)
+"""Distributions that a result can depend on where they are; most machines have none, and are not told that."""
+
+NVIDIA_NODES = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/nvgpu/igpu0/as", "/dev/dxg")
+"""What NVIDIA's driver shows: on a PC, on a Jetson with the older and the newer driver, under Windows' Linux."""
+
+
+def has_nvidia_gpu() -> bool:
+    """Return whether the system shows a GPU with NVIDIA's driver. No library is asked, so it may still fail."""
+    if sys.platform == "win32":
+        return (Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32" / "nvcuda.dll").is_file()
+    return any(Path(node).exists() for node in NVIDIA_NODES)
+
+
+DEVICES: Mapping[str, Callable[[], bool]] = {"NVIDIA GPU": has_nvidia_gpu}
+"""What an engine can need of a machine, and how it is looked for."""
+
 
 def usable_cores() -> int:
     """Return how many cores this process may use."""
@@ -29,22 +56,39 @@ def usable_cores() -> int:
 
 
 def machine_name() -> str:
-    """Return what the processor calls itself, and how many cores this process may use."""
-    name = platform.processor() or platform.machine()
+    """Return what the processor calls itself, else the board, and how many cores this process may use."""
+    name = _board() or platform.processor() or platform.machine()
     with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
         name = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), name)
     return f"{name}, {usable_cores()} cores"
 
 
+def _board() -> str:
+    """What the device tree calls the board; processors made by ARM's design have no name of their own in Linux."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/device-tree/model").read_text(encoding="utf-8", errors="replace").rstrip("\0\n")
+    return ""
+
+
 def versions() -> dict[str, str]:
     """Return the versions of all that takes part in a result.
 
-    They are read from the names of the folders that installers write (PEP 427); to parse the files in those takes
-    longer than many an inference.
+    Those of `PACKAGES` always, those of `ACCELERATORS` where they are installed. They are read from the names of the
+    folders that installers write (PEP 427); to parse the files in those takes longer than many an inference.
     """
     found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
     installed = _installed()
-    return found | {package: installed.get(package.replace("-", "_"), "not installed") for package in PACKAGES}
+    found |= {package: installed.get(_folder(package), "not installed") for package in PACKAGES}
+    return found | {package: installed[_folder(package)] for package in ACCELERATORS if _folder(package) in installed}
+
+
+def _folder(package: str) -> str:
+    return package.replace("-", "_")
+
+
+def installed_version(distribution: str) -> str | None:
+    """Return the version of a distribution that is installed, by whatever name installers know it; else None."""
+    return _installed().get(distribution.replace("-", "_").lower())
 
 
 @functools.cache
