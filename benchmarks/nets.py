@@ -34,7 +34,10 @@ LOWERING: Mapping[str, Callable[[bytes], bytes]] = {
     "onnxruntime": lower_for_onnxruntime,
     "openvino": lower_for_openvino,
 }
-"""By engine, as `convert.candidates.find_int8` does it: what the INT8 of a pack is made from."""
+"""By engine, as `convert.candidates.find_int8` does it: what the INT8 of a pack is made from.
+
+An NVIDIA GPU has none: TensorRT takes the signed graph as it is, and ONNX Runtime's CUDA has no kernels for INT8.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,13 +6,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, get_args
 
 from edge.device import usable_cores
-from edge.engines import ENGINES, Engine, available_engines, open_engine
+from edge.engines import ENGINES, Engine, open_engine
 from edge.errors import EngineError, PackError, UsageError
+from edge.findings import Notice
 from edge.pack.manifest import Model, Precision, tensor_shapes
 from edge.pack.store import AUTO, Pack, find_pack, usable_packs
 from edge.pack.tasks import outputs_of
 from edge.prepare import bind_steps
-from edge.reasons import MODEL_MISMATCH, NO_ENGINE
+from edge.ready.rule import Plan, Say, Wish, is_settled, plan, without_gpu
+from edge.reasons import GPU_LOST, MODEL_MISMATCH
 from edge.table import lookup
 from edge.tasks import load_task
 
@@ -30,6 +32,10 @@ class Models:
     engine : str, optional
     precision : str
         See `edge.pack.store.Pack.choose_model`.
+    allow_slower : bool
+        See `edge.ready.rule.Wish`.
+    say : callable
+        Hears, once for each pack, that it was prepared under other conditions than these.
 
     Raises
     ------
@@ -39,7 +45,15 @@ class Models:
         There is no engine by that name.
     """
 
-    def __init__(self, pack: str | None, engine: str | None, precision: str) -> None:
+    def __init__(
+        self,
+        pack: str | None,
+        engine: str | None,
+        precision: str,
+        *,
+        allow_slower: bool = False,
+        say: Say = lambda _: None,
+    ) -> None:
         if precision not in (AUTO, *get_args(Precision)):
             expected = ", ".join((AUTO, *get_args(Precision)))
             raise UsageError(f"Choosing a precision: found {precision!r}, expected one of {expected}.")
@@ -47,9 +61,10 @@ class Models:
             lookup(ENGINES, engine, "engine")
         self.packs: tuple[Pack, ...] = usable_packs() if pack is None else (find_pack(pack),)
         self.named = pack is not None
-        self._engine = engine
-        self._precision = precision
-        self._opened: dict[str, tuple[Model, Engine]] = {}
+        self._wish = Wish(engine=engine, precision=precision, allow_slower=allow_slower)
+        self._say = say
+        self._scans: int | None = None
+        self._opened: dict[str, tuple[Plan, Engine]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -61,12 +76,23 @@ class Models:
             engine.close()
         self._opened.clear()
 
+    def expect(self, scans: int) -> None:
+        """Hear how many scans the run has: the fastest engine for one need not be the fastest for many."""
+        self._scans = scans
+
     def warm_up(self) -> None:
-        """Load already, if there is only one pack that it can be, its model, its steps and its task."""
+        """Load already, if there is only one pack that it can be, its model, its steps and its task.
+
+        Where the engine depends on the number of scans, the model waits until that is known (`expect`).
+        """
         if len(self.packs) == 1:
-            self.open(self.packs[0])
-            load_task(self.packs[0].manifest)
-            for index, item in enumerate(self.packs[0].manifest.inputs):
+            (pack,) = self.packs
+            if pack.sha256 in self._opened:
+                return
+            if self._scans is not None or is_settled(pack, self._wish):
+                self.open(pack)
+            load_task(pack.manifest)
+            for index, item in enumerate(pack.manifest.inputs):
                 bind_steps(item, f"$.inputs[{index}]")
 
     def open(self, pack: Pack) -> tuple[Model, Engine]:
@@ -77,22 +103,35 @@ class Models:
         edge.errors.PackError
             ``P403`` to ``P407``.
         edge.errors.EngineError
-            ``E500`` or ``E501``.
+            ``E500``, ``E501``, ``E504`` or ``E505``.
         """
         if pack.sha256 not in self._opened:
-            engines = (self._engine,) if self._engine else available_engines()
-            if not engines:
-                raise EngineError("Choosing an engine: none is installed.", NO_ENGINE)
-            model, name = pack.choose_model(self._precision, engines)
-            data, _ = pack.read_model(model)
-            engine = open_engine(name, data, precision=model.precision, threads=usable_cores())
+            chosen = plan(pack, self._wish, self._scans or 1, self._say)
             try:
-                check_names(pack, engine)
-            except PackError:
-                engine.close()
-                raise
-            self._opened[pack.sha256] = (model, engine)
-        return self._opened[pack.sha256]
+                engine = _opened(pack, chosen)
+            except EngineError as error:
+                if not (chosen.recorded and self._wish.allow_slower and error.reason is GPU_LOST):
+                    raise
+                chosen = without_gpu(pack, self._wish, chosen.engine)
+                engine = _opened(pack, chosen)
+            self._opened[pack.sha256] = (chosen, engine)
+        chosen, engine = self._opened[pack.sha256]
+        return chosen.model, engine
+
+    def notices(self, pack: Pack) -> tuple[Notice, ...]:
+        """Return what every result from a pack that is open must say of the engine that runs it."""
+        return self._opened[pack.sha256][0].notices
+
+
+def _opened(pack: Pack, chosen: Plan) -> Engine:
+    data, _ = pack.read_model(chosen.model)
+    engine = open_engine(chosen.engine, data, precision=chosen.model.precision, threads=usable_cores())
+    try:
+        check_names(pack, engine)
+    except PackError:
+        engine.close()
+        raise
+    return engine
 
 
 def check_names(pack: Pack, engine: Engine) -> None:

@@ -42,8 +42,9 @@ def examples() -> Path:
 
 @pytest.fixture(autouse=True)
 def no_packs_of_this_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests see the embedded packs and those they install themselves."""
+    """Tests see the embedded packs, those that they install, and what they prepare themselves."""
     monkeypatch.setenv("EDGERUN_PACKS", str(tmp_path / "installed-packs"))
+    monkeypatch.setenv("EDGERUN_CACHE", str(tmp_path / "prepared-models"))
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import sys
 
 import pytest
 
+from edge.device import DEVICES
 from edge.engines import ENGINES
 from edge.errors import UsageError
 from edge.prepare import STEPS
 from edge.read import READERS
-from edge.table import Entry, lookup
+from edge.table import Build, Entry, lookup
 from edge.tasks import TASKS
 
 TABLE = {"resize": Entry("edge.prepare.place:resize"), "orient": Entry("edge.prepare.place:orient")}
@@ -52,3 +53,21 @@ def test_every_row_of_every_table_can_be_loaded(name: str, entry: Entry) -> None
     if entry.missing():
         pytest.skip(f"{name} needs {entry.missing()}")
     assert callable(entry.load())
+
+
+def test_an_entry_lacks_the_device_that_the_machine_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = Entry("json:loads", needs=("json",), device="NVIDIA GPU")
+    monkeypatch.setitem(DEVICES, "NVIDIA GPU", lambda: False)
+    assert entry.missing() == ("NVIDIA GPU",)
+    monkeypatch.setitem(DEVICES, "NVIDIA GPU", lambda: True)
+    assert entry.missing() == ()
+
+
+@pytest.mark.parametrize(("file", "missing"), [("dec*.py", ()), ("no_such.*", ("json-other",))])
+def test_an_entry_needs_one_of_the_distributions_that_share_a_name(file: str, missing: tuple[str, ...]) -> None:
+    entry = Entry("json:loads", needs=("json",), build=Build("json-other", file))
+    assert entry.missing() == missing
+
+
+def test_a_build_of_a_package_that_is_not_there_lacks_once() -> None:
+    assert Entry("a:b", needs=("no_such",), build=Build("no-such-gpu", "*")).missing() == ("no-such-gpu",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from edge.cli import infer, pack
+from edge.cli import bench, device, engines, infer, pack, prepare
 
 app = typer.Typer(
     name="edgerun",
@@ -15,6 +15,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("infer")(infer.infer)
+app.command("bench")(bench.bench)
+app.command("device")(device.device)
+app.command("engines")(engines.engines)
+app.command("prepare")(prepare.prepare)
 app.add_typer(pack.app, name="pack")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +29,15 @@ from edge.write.report import (
     to_json,
     vouched,
 )
-from edge.write.words import box_words, region_words, registration_words, translation_words
+from edge.write.words import (
+    area_words,
+    box_words,
+    region_words,
+    registration_words,
+    seen_words,
+    tile_words,
+    translation_words,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -41,6 +50,7 @@ WORDS: dict[State, str] = {
     "failed": "FAILED",
 }
 MOST_LEFT_OUT = 5
+MOST_WARNED = 10
 HEADERS_A_LINE = 100
 
 
@@ -48,7 +58,7 @@ class Console:
     """Shows a run as it goes; a context manager.
 
     One study is told in full. Of several, each gets a line; on a terminal a bar stands in for the lines of those
-    without a finding.
+    without a finding, but for those that come with a warning: of many of these, the first, and the rest counted.
 
     Parameters
     ----------
@@ -67,6 +77,7 @@ class Console:
         self._started = 0.0
         self._bar: Any = None
         self._kept_back: list[StudyReport] = []
+        self._warned: list[StudyReport] = []
 
     def __enter__(self) -> Self:
         return self
@@ -76,8 +87,10 @@ class Console:
     ) -> None:
         if self._bar is not None:
             self._bar.__exit__(kind, error, trace)
-        for report in self._kept_back:
+        for report in (*self._kept_back, *self._warned[:MOST_WARNED]):
             self._say_briefly(report)
+        if more := self._warned[MOST_WARNED:]:
+            _say(f"{WORDS['no-finding']:12}  {len(more)} more studies with warnings: {_counted(more)}")
         if self._total > 1:
             where = f" Results are in {self._out}." if self.tally.studies else ""
             _say(f"{self.tally.words(self._total)}{where}")
@@ -115,6 +128,10 @@ class Console:
         if done == total:
             _say("")
 
+    def noted(self, words: str) -> None:
+        """Say something of the whole run; see `edge.pipeline.Watcher`."""
+        _say(f"{'note':12}  {words}")
+
     def show(self, report: StudyReport) -> None:
         """Show one study's report."""
         self.tally.add(report)
@@ -128,6 +145,8 @@ class Console:
             self._bar.update(1)
             if report.state != "no-finding":
                 self._kept_back.append(report)
+            elif any(result.warnings for result in report.results):
+                self._warned.append(report)
 
     def _say_briefly(self, report: StudyReport) -> None:
         for result in report.results:
@@ -156,6 +175,16 @@ def _say_left_out(out: LeftOutReport) -> None:
     _say(f"{'left out':12}  {_short(out.paths[0])}{more}: {out.reason.code}: {out.reason.words}")
 
 
+def _counted(reports: Sequence[StudyReport]) -> str:
+    """How many of some studies come with each warning, the most frequent first."""
+    codes = Counter(
+        code for report in reports for code in {item.code for result in report.results for item in result.warnings}
+    )
+    return ", ".join(
+        f"{code} in {count}" for code, count in sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
+    )
+
+
 def _path(result: ResultReport) -> str:
     sources = result.scan.sources
     more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
@@ -178,12 +207,14 @@ def _said(result: ResultReport) -> list[str]:
 
 def _phrases(found: FindingsReport, result: ResultReport) -> list[str]:
     if found.kind == "classification":
-        return [
+        scores = [
             f"{item.title}: score {item.score:.2f}"
             + (f" (threshold {item.threshold:.2f})" if item.threshold is not None else "")
             + (f", {item.urgency}" if item.urgency else "")
             for item in found.labels
         ]
+        likeliest = max(found.labels, key=lambda item: (item.positive and item.finding, item.score))
+        return scores + tile_words(found, likeliest.name)
     if found.kind == "registration":
         return registration_words(found)
     if found.kind == "translation":
@@ -193,7 +224,7 @@ def _phrases(found: FindingsReport, result: ResultReport) -> list[str]:
     return [
         region_words(region, result.scan.grid)
         if region.slices is not None
-        else f"{region.title}: {region.pixels} pixels" + (f", {region.area_mm2:.0f} mm2" if region.area_mm2 else "")
+        else f"{region.title}: {region.pixels} pixels" + (f", {area_words(region.area_mm2)}" if region.area_mm2 else "")
         for region in found.regions
     ]
 
@@ -217,6 +248,8 @@ def _lines(result: ResultReport) -> list[str]:
     reasons = result.reasons
     lines = [f"{item.code}: {item.words} {item.detail} {item.action}" for item in reasons]
     lines += _said(result)
+    if result.seen is not None:
+        lines.append(f"Seen: {seen_words(result.seen)}, and nothing else of the scan.")
     if result.confirmed:
         lines.append(f"Vouched for by a person: {vouched(result)}")
     lines += [f"Warning {item.code}: {item.words} {item.action}" for item in result.warnings]

@@ -21,12 +21,17 @@ def infer(
     pack: Optional[str] = typer.Option(None, help="Model pack: an installed one's name, or a folder or .edgepack."),
     out: Path = typer.Option(OUT, help="Each study gets a folder in it."),
     json: bool = typer.Option(False, "--json", help="Print each report on stdout, one JSON document a line."),
-    engine: Optional[str] = typer.Option(None, help="What runs the model; by default the first that it is proven for."),
+    engine: Optional[str] = typer.Option(
+        None, help="What runs the model; by default what `prepare` found, else the first that it is proven for."
+    ),
     precision: str = typer.Option("auto", help="auto, fp32, fp16 or int8."),
     confirm: Optional[list[str]] = typer.Option(
         None,
         metavar="NAME=VALUE",
-        help="Vouch for what the file does not tell: modality, body-part, view, age-years, unit.",
+        help="Vouch for what the file does not tell: modality, body-part, view, age-years, unit, spacing.",
+    ),
+    allow_slower: bool = typer.Option(
+        False, "--allow-slower", help="Run on another engine where the GPU that the pack was prepared for is gone."
     ),
 ) -> None:
     """Examine scans with a model pack: a report and a picture for each study."""
@@ -48,6 +53,7 @@ def infer(
         precision=precision,
         confirmed=confirmed,
         roles=absolute(named),
+        allow_slower=allow_slower,
     )
     with Console(json=json, out=out) as console:
         for report in run(request, console, context.obj):

@@ -10,13 +10,37 @@ from numpy.typing import NDArray
 
 from edge.errors import EngineError
 from edge.reasons import ENGINE_RUN, NO_ENGINE
-from edge.table import Entry, lookup
+from edge.table import Build, Entry, lookup
 
 ENGINES: Mapping[str, Entry] = {
     "onnxruntime": Entry("edge.engines.onnxruntime:OnnxRuntimeEngine", needs=("onnxruntime",)),
     "openvino": Entry("edge.engines.openvino:OpenVinoEngine", needs=("openvino",), extra="openvino"),
+    "onnxruntime-cuda": Entry(
+        "edge.engines.onnxruntime:OnnxRuntimeCudaEngine",
+        needs=("onnxruntime",),
+        extra="cuda",
+        device="NVIDIA GPU",
+        build=Build("onnxruntime-gpu", "capi/*onnxruntime_providers_cuda.*"),
+    ),
+    "tensorrt": Entry(
+        "edge.engines.tensorrt:TensorRtEngine", needs=("tensorrt",), extra="tensorrt", device="NVIDIA GPU"
+    ),
+    "tensorrt-rtx": Entry(
+        "edge.engines.tensorrt:TensorRtRtxEngine",
+        needs=("tensorrt_rtx_bindings",),
+        extra="tensorrt-rtx",
+        device="NVIDIA GPU",
+    ),
 }
-"""The preferred one first."""
+"""The preferred one first, until a machine has measured its own (`edgerun prepare`)."""
+
+PREPARERS: Mapping[str, Entry] = {
+    "onnxruntime": Entry("edge.engines.onnxruntime:prepare"),
+    "openvino": Entry("edge.engines.openvino:prepare"),
+    "tensorrt": Entry("edge.engines.tensorrt:prepare"),
+    "tensorrt-rtx": Entry("edge.engines.tensorrt:prepare"),
+}
+"""What compiles a model for this machine, once, and keeps it (`edge.engines.cache`); the other engines need no such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +137,7 @@ def check_feeds(feeds: Mapping[str, NDArray[Any]], inputs: Sequence[TensorSpec],
 
 
 def available_engines() -> tuple[str, ...]:
-    """Return the names of the engines whose packages are installed, in the table's order; imports none of them."""
+    """Return the names of the engines whose packages and device are here, in their order; imports none of them."""
     return tuple(name for name, entry in ENGINES.items() if not entry.missing())
 
 
@@ -138,9 +162,46 @@ def open_engine(name: str, model: bytes, *, precision: str, threads: int) -> Eng
     UsageError
         There is no engine by that name.
     """
+    check_available(name)
+    engine: Engine = ENGINES[name].load()(model, precision=precision, threads=threads)
+    return engine
+
+
+def open_prepared(name: str, model: bytes, *, precision: str, threads: int) -> Engine:
+    """Compile a model for this machine where the engine can and has not yet, which may take minutes, and load it.
+
+    Parameters and errors as of `open_engine`, and:
+
+    Raises
+    ------
+    EngineError
+        ``E501`` it cannot be compiled, ``E504``, ``E506``.
+    OutputError
+        ``W800`` or ``W801``: what was compiled cannot be kept.
+    """
+    check_available(name)
+    if name in PREPARERS:
+        PREPARERS[name].load()(model, name=name, precision=precision, threads=threads)
+    return open_engine(name, model, precision=precision, threads=threads)
+
+
+def check_available(name: str) -> None:
+    """Refuse an engine that cannot run here.
+
+    Raises
+    ------
+    EngineError
+        ``E500``, with what lacks and what brings it.
+    UsageError
+        There is no engine by that name.
+    """
     entry = lookup(ENGINES, name, "engine")
     if missing := entry.missing():
-        hint = f" It comes with edgerun[{entry.extra}]." if entry.extra else ""
-        raise EngineError(f"Opening {name}: the package {missing[0]} is not installed.{hint}", NO_ENGINE)
-    engine: Engine = entry.load()(model, precision=precision, threads=threads)
-    return engine
+        raise EngineError(f"Opening {name}: {_lack(entry, missing[0])}", NO_ENGINE)
+
+
+def _lack(entry: Entry, missing: str) -> str:
+    if missing == entry.device:
+        return f"this machine shows no {missing}, or its driver is not loaded."
+    hint = f" It comes with edgerun[{entry.extra}]." if entry.extra else ""
+    return f"the package {missing} is not installed.{hint}"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from edge.engines import EngineFacts, TensorSpec, check_feeds
+from edge.engines.kept import Artefact, keep_if_faster, kept
 from edge.errors import EngineError
 from edge.reasons import ENGINE_OPEN, ENGINE_RUN
+from edge.typed import dump, parse
 
 CONVERTER = "openvino.tools.ovc"
 """OpenVINO's converter of models: it reports its use over the network, and loading it doubles the time to import."""
@@ -67,6 +71,8 @@ class OpenVinoEngine:
     A model can end the process inside OpenVINO, where no exception is left to catch (2026.4.1 did so on a DenseNet-121
     that onnxruntime had quantised): whoever chooses an engine by trying it must do so in a process of its own.
 
+    Where `prepare` kept the compiled model, that is loaded in place of the ONNX.
+
     Raises
     ------
     EngineError
@@ -81,8 +87,8 @@ class OpenVinoEngine:
     def __init__(self, model: bytes, *, precision: str, threads: int) -> None:
         try:
             core = ov.Core()
-            graph, self.inputs, self.outputs = _read(model)
-            self._compiled = core.compile_model(graph, DEVICE, _options(threads))
+            found = _imported(core, model, precision, threads) or _compile(core, model, threads)
+            self._compiled, self.inputs, self.outputs = found
             self._request = self._compiled.create_infer_request()
             self.facts = _facts(core, self._compiled, precision)
         except EngineError:
@@ -107,6 +113,64 @@ class OpenVinoEngine:
     def close(self) -> None:
         """Drop the compiled model."""
         self._request = self._compiled = None
+
+
+Loaded = tuple[Any, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+"""A compiled model, its inputs and its outputs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What a compiled model does not tell as the graph did: it stands in one line before what is kept of it."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+def prepare(model: bytes, *, name: str, precision: str, threads: int) -> None:
+    """Keep the model as OpenVINO compiles it for this processor, if opening is faster with it.
+
+    Raises
+    ------
+    EngineError
+        ``E501``.
+    """
+
+    def make() -> bytes:
+        compiled, inputs, outputs = _compile(ov.Core(), model, threads)
+        blob = io.BytesIO()
+        compiled.export_model(blob)
+        return json.dumps(dump(Ports(inputs=inputs, outputs=outputs))).encode() + b"\n" + blob.getvalue()
+
+    def opened() -> OpenVinoEngine:
+        return OpenVinoEngine(model, precision=precision, threads=threads)
+
+    keep_if_faster(_blob(model, precision, threads, name), make, opened)
+
+
+def _blob(model: bytes, precision: str, threads: int, name: str = "openvino") -> Artefact:
+    settings = {option: str(value) for option, value in _options(threads).items()}
+    return Artefact(
+        kind="openvino-blob", engine=name, version=ov.get_version(), model=model, precision=precision, settings=settings
+    )
+
+
+def _imported(core: Any, model: bytes, precision: str, threads: int) -> Loaded | None:
+    """The model as it was compiled before; None where none was kept or it does not load, which is no reason to fail."""
+    payload = kept(_blob(model, precision, threads))
+    if payload is None:
+        return None
+    head, _, blob = payload.partition(b"\n")
+    try:
+        ports = parse(Ports, json.loads(head))
+        return core.import_model(io.BytesIO(blob), DEVICE, _options(threads)), ports.inputs, ports.outputs
+    except Exception:  # noqa: BLE001 -- its errors have no common base; the model itself is compiled instead
+        return None
+
+
+def _compile(core: Any, model: bytes, threads: int) -> Loaded:
+    graph, inputs, outputs = _read(model)
+    return core.compile_model(graph, DEVICE, _options(threads)), inputs, outputs
 
 
 def _read(model: bytes) -> tuple[Any, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:

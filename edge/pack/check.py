@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from edge.device import usable_cores
-from edge.engines import EngineFacts, available_engines, open_engine
-from edge.errors import PackError
+from edge.engines import Engine, EngineFacts, available_engines, open_engine, open_prepared
+from edge.errors import EngineError, PackError
 from edge.models import check_names
 from edge.pack.golden import GoldenResult, run_golden
 from edge.pack.manifest import Model
 from edge.pack.onnx_file import OnnxFacts
 from edge.pack.store import Pack
 from edge.prepare import bind_steps
-from edge.reasons import GOLDEN_FAILED
+from edge.reasons import ENGINE_NOT_PREPARED, GOLDEN_FAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +64,18 @@ def check_pack(pack: Pack) -> tuple[ModelCheck, ...]:
     return tuple(checked)
 
 
+def _opened(name: str, data: bytes, model: Model) -> Engine:
+    """The engine; one that must be prepared first is, which may take minutes."""
+    try:
+        return open_engine(name, data, precision=model.precision, threads=usable_cores())
+    except EngineError as error:
+        if error.reason is not ENGINE_NOT_PREPARED:
+            raise
+    return open_prepared(name, data, precision=model.precision, threads=usable_cores())
+
+
 def _run(pack: Pack, model: Model, data: bytes, name: str) -> tuple[EngineFacts, tuple[GoldenResult, ...]]:
-    engine = open_engine(name, data, precision=model.precision, threads=usable_cores())
+    engine = _opened(name, data, model)
     try:
         check_names(pack, engine)
         results = run_golden(pack, model, engine)

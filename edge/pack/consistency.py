@@ -12,6 +12,7 @@ from edge.pack.tasks import (
     RegistrationTask,
     SegmentationTask,
     TranslationTask,
+    Windows,
     answers_of,
 )
 from edge.pack.words import ALL
@@ -19,6 +20,8 @@ from edge.typed import TypedError
 
 if TYPE_CHECKING:
     from edge.pack.manifest import Input, Manifest, Model
+
+Windowed = ClassificationTask | SegmentationTask | DetectionTask
 
 MOST_OVERLAPPING = 64
 """Labels that may overlap: each is a bit of a voxel's code."""
@@ -72,13 +75,13 @@ def _sizes(item: Input) -> tuple[int, ...]:
 def _check_task(manifest: Manifest) -> None:
     task = manifest.task
     volumes = [len(item.axes) == 5 for item in manifest.inputs]
+    if isinstance(task, (ClassificationTask, SegmentationTask, DetectionTask)) and task.windows is not None:
+        _check_windows(task, task.windows, manifest.inputs)
     if isinstance(task, ClassificationTask):
         _check_classes(task)
     elif isinstance(task, SegmentationTask):
         if task.activation != "softmax" and len(task.labels) > MOST_OVERLAPPING:
             raise TypedError("$.task.labels", f"found {len(task.labels)}, expected at most {MOST_OVERLAPPING}")
-        if task.windows is not None and any(item.axes != "NCDHW" for item in manifest.inputs):
-            raise TypedError("$.task.windows", "expected volumes, with the axes 'NCDHW'")
     elif isinstance(task, DetectionTask):
         _check_layout(task, flat=not any(volumes))
     elif isinstance(task, RegistrationTask):
@@ -120,6 +123,37 @@ def _check_classes(task: ClassificationTask) -> None:
         raise TypedError("$.task.activation", f"found 'softmax', expected 'sigmoid' or 'none' for mode {task.mode!r}")
     if task.mode == "multi-class" and task.activation == "sigmoid":
         raise TypedError("$.task.activation", "found 'sigmoid', expected 'softmax' or 'none' for mode 'multi-class'")
+
+
+def _check_windows(task: Windowed, windows: Windows, inputs: Sequence[Input]) -> None:
+    """Volumes are seen in windows to be segmented, pictures to be classified or searched for boxes, too."""
+    if isinstance(task, SegmentationTask) and all(item.axes == "NCDHW" for item in inputs):
+        return
+    if len(inputs) != 1 or inputs[0].axes != "NCHW":
+        volumes = "volumes with the axes 'NCDHW', or " if isinstance(task, SegmentationTask) else ""
+        raise TypedError("$.task.windows", f"expected {volumes}one picture with the axes 'NCHW'")
+    if "z" in windows.mirror:
+        raise TypedError("$.task.windows.mirror", "found 'z', expected 'y' or 'x' for a picture")
+    if isinstance(task, ClassificationTask):
+        _check_tilewise(task)
+    elif isinstance(task, DetectionTask):
+        _check_boxes_in_windows(task, windows)
+
+
+def _check_tilewise(task: ClassificationTask) -> None:
+    if task.mode == "multi-class":
+        raise TypedError("$.task.mode", "found 'multi-class', whose classes have no highest score of all windows")
+    if task.map_output is not None:
+        raise TypedError("$.task.map_output", "expected none with windows, whose scores are the map")
+
+
+def _check_boxes_in_windows(task: DetectionTask, windows: Windows) -> None:
+    if task.layout == "one-per-label":
+        raise TypedError("$.task.layout", "found 'one-per-label', expected one that may find several boxes in a window")
+    if task.masks_output is not None:
+        raise TypedError("$.task.masks_output", f"found {task.masks_output!r}, expected none with windows")
+    if windows.mirror:
+        raise TypedError("$.task.windows.mirror", "expected none: there is no mean of boxes")
 
 
 def _check_thresholds(manifest: Manifest, model: Model, path: str) -> None:

@@ -63,14 +63,25 @@ def run_golden(pack: Pack, model: Model, engine: Engine) -> tuple[GoldenResult, 
     return tuple(_run(case, pack, model, engine) for case in pack.manifest.golden)
 
 
-def _run(case: Golden, pack: Pack, model: Model, engine: Engine) -> GoldenResult:
+def golden_scans(case: Golden, pack: Pack) -> dict[str, Scan]:
+    """Return the scans of a golden case by name of input.
+
+    Raises
+    ------
+    PackError
+        As `run_golden`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         scans = {}
         for role, name in case.scans.items():
             file = Path(folder) / role
             file.write_bytes(pack.read(name, case.sha256[role]))
             scans[role] = _read(file, case)
-    examination = examine(scans, _as_trained(pack.manifest), model, engine)
+    return scans
+
+
+def _run(case: Golden, pack: Pack, model: Model, engine: Engine) -> GoldenResult:
+    examination = examine(golden_scans(case, pack), _as_trained(pack.manifest), model, engine)
     if isinstance(examination.findings, Refusal):
         codes = ", ".join(notice.reason.code for notice in examination.findings.notices)
         raise PackError(f"Running the golden case {case.name}: it was refused with {codes}.", GOLDEN_FAILED)

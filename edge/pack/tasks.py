@@ -61,6 +61,9 @@ class ClassificationTask:
         What turns the output into scores from 0 to 1; ``none`` where the graph has done it.
     map_output : str, optional
         Tensor of shape (N, values, h, w) or (N, values, d, h, w): the class activation map of each output value.
+    windows : Windows, optional
+        For pictures that are seen piece by piece, such as slides of histology: the score of a label, and so its
+        threshold, is the highest of all windows.
     """
 
     kind: Literal["classification"]
@@ -69,11 +72,12 @@ class ClassificationTask:
     activation: Literal["sigmoid", "softmax", "none"]
     labels: Annotated[tuple[Label, ...], Between(1, 10000)]
     map_output: Text | None = None
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Windows:
-    """How a volume larger than the model's input is seen: piece by piece, each the size of that input.
+    """How a volume or picture larger than the model's input is seen: piece by piece, each the size of that input.
 
     Parameters
     ----------
@@ -104,7 +108,7 @@ class SegmentationTask:
     least_pixels : int
         A label with fewer pixels (voxels) on the source is not said to be there.
     windows : Windows, optional
-        For volumes; without, the model sees the whole of what was prepared at once.
+        For volumes and large pictures; without, the model sees the whole of what was prepared at once.
     """
 
     kind: Literal["segmentation"]
@@ -133,6 +137,9 @@ class DetectionTask:
         Of two boxes of one label whose intersection over union is larger, the one with the lower score is dropped.
     most : int
         Boxes that are kept, over all labels.
+    windows : Windows, optional
+        For pictures that are seen piece by piece: boxes of all windows are put together, so windows should overlap by
+        more than what is looked for is large.
     """
 
     kind: Literal["detection"]
@@ -145,6 +152,7 @@ class DetectionTask:
     masks_output: Text | None = None
     overlap: Share = 0.45
     most: Annotated[int, Between(1, 10000)] = 300
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

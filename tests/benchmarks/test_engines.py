@@ -150,8 +150,18 @@ def test_every_aim_is_that_of_a_net_that_is_measured() -> None:
     assert set(FASTER) <= set(NETS) <= set(RECIPES)
 
 
-def test_every_engine_has_its_own_lowering() -> None:
-    assert set(LOWERING) == set(ENGINES)
+def test_every_engine_with_an_int8_of_its_own_has_a_lowering() -> None:
+    """An NVIDIA GPU takes the signed graph as it is (TensorRT), or has no INT8 (ONNX Runtime's CUDA)."""
+    assert set(LOWERING) == {name for name, entry in ENGINES.items() if not entry.device}
+
+
+def test_an_engine_without_a_lowering_is_not_given_the_int8_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.engines.available_engines", lambda: ("onnxruntime", "onnxruntime-cuda"))
+    net = replace(NET, lowered={"onnxruntime": b"u" * 1000})
+    found = [item for item in contenders(net) if item.engine == "onnxruntime-cuda"]
+    assert {item.opener for item in found} == {"edge.engines:open_prepared"}
+    names = [item.name for item in found]
+    assert names == ["FP32 on onnxruntime-cuda", "INT8 signed on onnxruntime-cuda", "FP16 on onnxruntime-cuda"]
 
 
 def test_the_base_comes_first_and_no_name_twice() -> None:

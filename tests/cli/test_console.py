@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from edge.choose import Choice
-from edge.cli.console import WORDS, Console
-from edge.findings import State
+from edge.cli.console import MOST_WARNED, WORDS, Console
+from edge.findings import Notice, State
+from edge.reasons import PART_SEEN, UNKNOWN_AGE
 from edge.results import study_report
 from edge.scan import StudyIndex
 from edge.write import Outcome
@@ -96,3 +98,49 @@ def test_what_was_made_is_never_called_no_finding(name: str, capsys: pytest.Capt
 
 def test_a_volume_is_told_as_its_picture_tells_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert "slices 11 to 15 of 24" in said_of(capsys, OUTCOMES["volume"])
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *outcomes: Outcome) -> list[str]:
+    """The lines that stay when the bar is gone."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    return [line.split("\r")[-1] for line in said_of(capsys, *outcomes).splitlines()]
+
+
+NOTHING = outcome(PICTURE, classified(PICTURE, score("Pneumonia", 0.1)))
+AGE = Notice(reason=UNKNOWN_AGE, severity="warn", detail="Found no age.")
+PART = Notice(reason=PART_SEEN, severity="warn", detail="The model saw 50% of the scan.")
+
+
+def warned(*notices: Notice) -> Outcome:
+    return outcome(PICTURE, classified(PICTURE, score("Pneumonia", 0.1)), warnings=notices)
+
+
+def test_of_several_studies_those_without_finding_and_warning_stay_behind_the_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = on_a_terminal(monkeypatch, capsys, NOTHING, NOTHING)
+    assert not any(line.startswith("no finding") for line in lines)
+
+
+def test_a_warning_of_no_finding_is_told_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = on_a_terminal(monkeypatch, capsys, NOTHING, warned(PART))
+    (told,) = [line for line in lines if line.startswith("no finding")]
+    assert told.endswith("warning C729")
+
+
+def test_of_many_warnings_the_first_are_told_and_the_rest_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = [warned(PART, AGE), *[warned(AGE)] * (MOST_WARNED + 2), warned(PART)]
+    lines = [line for line in on_a_terminal(monkeypatch, capsys, *many) if line.startswith("no finding")]
+    assert len(lines) == MOST_WARNED + 1
+    assert lines[-1].endswith("4 more studies with warnings: C709 in 3, C729 in 1")
+
+
+def test_the_slice_that_was_seen_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    grid = VOLUME.grid.cropped((6, 0, 0), (1, *VOLUME.grid.shape[1:]))
+    scan = replace(VOLUME, places=tuple((0, z) for z in range(VOLUME.grid.shape[0])))
+    found = replace(classified(scan, score("Tumour", 0.9)), grid=grid)
+    assert "Seen: slice 7 of 24, and nothing else of the scan." in said_of(capsys, outcome(scan, found))

@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.engines import ENGINES, Engine, open_engine
+from edge.engines import ENGINES, Engine
 from edge.engines.apart import EngineApart
 from edge.errors import EngineError, UsageError
 from edge.pack.store import EMBEDDED
 from edge.reasons import BAD_OUTPUT, ENGINE_OPEN, ENGINE_RUN, Reason
 from edge.testing import tiny_model
 from tests.conftest import ROOT
+from tests.engines.here import open_here, why_not
 
 HOSTILE = Path(__file__).with_name("hostile")
 CHEST = EMBEDDED / "chest-pneumonia" / "model.fp32.onnx"
@@ -62,14 +63,14 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
 
 @pytest.fixture(params=ENGINES)
 def name(request: pytest.FixtureRequest) -> str:
-    """Every engine that is installed."""
-    for package in ENGINES[request.param].needs:
-        pytest.importorskip(package)
+    """Every engine that can run here."""
+    if lacks := why_not(request.param):
+        pytest.skip(lacks)
     return str(request.param)
 
 
 def apart(name: str, model: bytes) -> EngineApart:
-    return EngineApart(name, model, precision="fp32", threads=1)
+    return EngineApart(name, model, precision="fp32", threads=1, opener="tests.engines.here:open_here")
 
 
 def rows(count: int = 2) -> dict[str, NDArray[np.float32]]:
@@ -118,7 +119,7 @@ def ends(pid: int, within: float = 30.0) -> bool:
 
 def test_it_says_and_answers_what_the_same_engine_does_in_this_process(name: str) -> None:
     model = CHEST.read_bytes()
-    here, there = open_engine(name, model, precision="fp32", threads=1), apart(name, model)
+    here, there = open_here(name, model, precision="fp32", threads=1), apart(name, model)
     assert there.facts == here.facts
     assert (there.inputs, there.outputs) == (here.inputs, here.outputs)
     for batch in (1, 3, 1):
@@ -133,13 +134,13 @@ def test_it_says_and_answers_what_the_same_engine_does_in_this_process(name: str
 
 
 def test_an_error_of_opening_comes_through_word_for_word(name: str) -> None:
-    expected = failure(lambda: open_engine(name, b"no model", precision="fp32", threads=1), ENGINE_OPEN)
+    expected = failure(lambda: open_here(name, b"no model", precision="fp32", threads=1), ENGINE_OPEN)
     assert failure(lambda: apart(name, b"no model"), ENGINE_OPEN) == expected
 
 
 @posix
 def test_feeds_are_refused_here_in_the_words_of_the_engine(name: str) -> None:
-    here, there = open_engine(name, tiny_model(), precision="fp32", threads=1), apart(name, tiny_model())
+    here, there = open_here(name, tiny_model(), precision="fp32", threads=1), apart(name, tiny_model())
     wrong = {"image": np.zeros((1, 1, 4, 5), dtype=np.float32)}
     os.kill(there.pid, signal.SIGSTOP)  # it is not even asked
     assert failure(lambda: there.infer(wrong), ENGINE_RUN) == failure(lambda: here.infer(wrong), ENGINE_RUN)

@@ -22,6 +22,7 @@ from edge.errors import EngineError, UsageError
 from edge.reasons import ENGINE_OPEN, ENGINE_RUN, NO_ENGINE
 from edge.testing import FakeEngine, tiny_model
 from tests.conftest import ROOT
+from tests.engines.here import open_here, why_not
 
 Array = NDArray[Any]
 Open = Callable[[], Engine]
@@ -48,9 +49,9 @@ def fake() -> Engine:
 
 
 def opened(name: str, model: bytes | None = None, threads: int = 1) -> Engine:
-    if ENGINES[name].missing():
-        pytest.skip(f"{name} needs {ENGINES[name].missing()}")
-    return open_engine(name, tiny_model() if model is None else model, precision="fp32", threads=threads)
+    if lacks := why_not(name):
+        pytest.skip(lacks)
+    return open_here(name, tiny_model() if model is None else model, precision="fp32", threads=threads)
 
 
 @pytest.fixture(params=[*ENGINES, "fake"])
@@ -249,17 +250,17 @@ def test_an_engine_says_nothing_but_what_it_returns(name: str, capfd: pytest.Cap
 @real
 def test_an_engine_opens_no_connection(name: str, tmp_path: Path) -> None:
     """Any use of a socket ends the process at once; so does loading what could open one."""
-    if ENGINES[name].missing():
-        pytest.skip(f"{name} needs {ENGINES[name].missing()}")
+    if lacks := why_not(name):
+        pytest.skip(lacks)
     (tmp_path / "tiny.onnx").write_bytes(tiny_model())
     program = textwrap.dedent(f"""
         import os, sys
         sys.addaudithook(lambda event, _: os._exit(99) if event.startswith("socket.") else None)
         from pathlib import Path
         import numpy as np
-        from edge.engines import open_engine
+        from tests.engines.here import open_here
         model = Path({str(tmp_path / "tiny.onnx")!r}).read_bytes()
-        engine = open_engine({name!r}, model, precision="fp32", threads=1)
+        engine = open_here({name!r}, model, precision="fp32", threads=1)
         engine.infer({{"image": np.zeros((1, 1, 4, 4), dtype=np.float32)}})
         engine.close()
         print(*({{"ssl", "http.client", "requests", "openvino_telemetry"}} & set(sys.modules)))
@@ -298,3 +299,12 @@ def test_asking_which_engines_there_are_imports_none_of_them(monkeypatch: pytest
 
 def test_every_engine_says_what_it_needs() -> None:
     assert all(entry.needs for entry in ENGINES.values())
+
+
+def test_an_engine_for_a_device_that_is_not_here_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = replace(ENGINES["onnxruntime"], device="NVIDIA GPU")
+    monkeypatch.setattr(engines, "ENGINES", {"onnxruntime": lacking})
+    monkeypatch.setattr("edge.table.DEVICES", {"NVIDIA GPU": lambda: False})
+    with pytest.raises(EngineError, match="Opening onnxruntime: this machine shows no NVIDIA GPU") as caught:
+        open_engine("onnxruntime", tiny_model(), precision="fp32", threads=1)
+    assert caught.value.reason is NO_ENGINE

@@ -24,6 +24,7 @@ from edge.pack.store import EMBEDDED, Pack, open_pack
 from edge.reasons import (
     BAD_MANIFEST,
     BAD_OUTPUT,
+    ENGINE_NOT_PREPARED,
     ENGINE_RUN,
     GOLDEN_FAILED,
     HASH_MISMATCH,
@@ -323,3 +324,21 @@ def test_an_engine_is_closed_even_if_the_check_fails(tmp_path: Path, monkeypatch
 
 def test_the_answer_of_a_check_can_be_written_as_json(tmp_path: Path) -> None:
     assert json.loads(json.dumps(dump(check_pack(open_pack(built(tmp_path))))))[0]["golden"][0]["name"] == "case"
+
+
+def test_an_engine_that_must_be_prepared_first_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared: list[str] = []
+
+    def prepare(_: bytes, *, name: str, precision: str, threads: int) -> None:
+        prepared.append(f"{precision} on {name}, {min(threads, 1)}")
+
+    def engine(*arguments: Any, **named: Any) -> Any:
+        if not prepared:
+            raise EngineError("Opening it: nothing was prepared.", ENGINE_NOT_PREPARED)
+        return LOAD(ENGINES["onnxruntime"])(*arguments, **named)
+
+    targets = {"edge.engines.onnxruntime:prepare": prepare, "edge.engines.onnxruntime:OnnxRuntimeEngine": engine}
+    monkeypatch.setattr(Entry, "load", lambda self: targets.get(self.target) or LOAD(self))
+    (checked,) = check_pack(open_pack(built(tmp_path)))
+    assert prepared == ["fp32 on onnxruntime, 1"]
+    assert [result.passed for result in checked.golden] == [True]

@@ -10,6 +10,7 @@ import pytest
 
 from edge.errors import PackError
 from edge.pack.manifest import (
+    ClassificationTask,
     DetectionTask,
     Input,
     Label,
@@ -125,10 +126,43 @@ def test_a_range_rises(limits: tuple[float, float]) -> None:
     assert "$.task.range" in problem(translation(range=limits))
 
 
-def test_windows_are_for_volumes_with_channels_first() -> None:
+def test_windows_have_their_channels_first() -> None:
     task = replace(tiny_segmentation(), windows=Windows())
-    assert "$.task.windows" in problem(task)
+    assert "$.task.windows" in problem(task, (replace(tiny_input(), axes="NHWC", shape=(4, 4, 1)),))
     assert "$.task.windows" in problem(task, (replace(DEEP, axes="NDHWC", shape=(8, 8, 8, 1)),))
+
+
+def classes(**changes: Any) -> ClassificationTask:
+    task = ClassificationTask(
+        kind="classification", mode="binary", output="s", activation="sigmoid", labels=(BRIGHT,), windows=Windows()
+    )
+    return replace(task, **changes)
+
+
+@pytest.mark.parametrize("task", [classes(), tiny_segmentation(), detection()], ids=lambda task: task.kind)
+def test_pictures_are_seen_in_windows_by_every_task_that_looks_for_something(task: Any) -> None:
+    windows = Windows(overlap=0.25, mirror=() if task.kind == "detection" else ("y", "x"))
+    assert read(replace(task, windows=windows)).task.windows == windows  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("task", "path"),
+    [
+        (classes(mode="multi-class", activation="softmax"), "$.task.mode"),
+        (classes(map_output="m"), "$.task.map_output"),
+        (classes(windows=Windows(mirror=("z",))), "$.task.windows.mirror"),
+        (detection(layout="one-per-label", windows=Windows()), "$.task.layout"),
+        (detection(**SEPARATE, masks_output="m", windows=Windows()), "$.task.masks_output"),
+        (detection(windows=Windows(mirror=("x",))), "$.task.windows.mirror"),
+    ],
+)
+def test_what_has_no_sense_in_windows_is_refused(task: Task, path: str) -> None:
+    assert path in problem(task)
+
+
+@pytest.mark.parametrize("task", [classes(), detection(windows=Windows())], ids=lambda task: task.kind)
+def test_volumes_are_seen_in_windows_to_be_segmented_alone(task: Task) -> None:
+    assert "$.task.windows: expected one picture" in problem(task, (DEEP,))
 
 
 @pytest.mark.parametrize("overlap", [-0.1, 0.91])

@@ -227,7 +227,7 @@ def test_a_model_is_loaded_once_and_closed_at_the_end(tmp_path: Path) -> None:
     with Models(str(folder), None, AUTO) as models:
         models.warm_up()
         first = models.open(models.packs[0])
-        assert models.open(models.packs[0]) is first
+        assert models.open(models.packs[0])[1] is first[1]
     assert first[1].facts.name == "onnxruntime"
 
 
