@@ -1,7 +1,8 @@
 """Labels of a volume, from the model's scores to a file: edgerun beside scipy, and its blending beside MONAI's.
 
 ``python -m benchmarks.volumes``, with ``--full`` for a scan of 512 x 512 x 600 and 14 classes. Needs scipy; the part
-beside MONAI needs torch and monai and is left out without them. Everything runs in one thread.
+beside MONAI needs torch and monai (``pip install monai``) and is left out without them. Everything runs in one thread.
+With the network and all threads, from the volume to its labels, it is `benchmarks.systems_windows`.
 """
 
 from __future__ import annotations

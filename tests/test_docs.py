@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
+from convert.cli import main as convert_main
 from edge.errors import ExitCode
 from edge.reasons import REASONS
 from tests.conftest import ROOT, Edgerun
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -21,11 +23,17 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def commands(page: str) -> list[str]:
-    """Every line of a page's shell blocks that calls edgerun, without its remark."""
-    blocks = re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)
-    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("edgerun ")]
+def commands(page: str, program: str = "edgerun") -> list[str]:
+    """Every command of a page's shell blocks that calls a program of ours, without its remark."""
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)).replace("\\\n", " ")
+    parts = [part for line in blocks.splitlines() for part in line.partition("#")[0].split("&&")]
+    found = [part.strip().removeprefix(".venv/bin/").removeprefix(".venv-convert/bin/") for part in parts]
+    return [part for part in found if part.startswith(f"{program} ")]
+
+
+def all_commands(program: str) -> list[str]:
+    """Of all pages, each once."""
+    return sorted({command for page in PAGES for command in commands(page.read_text(encoding="utf-8"), program)})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -35,12 +43,25 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("command", commands(README))
-def test_every_option_in_the_readme_exists(edgerun: Edgerun, command: str) -> None:
+@pytest.mark.parametrize("command", all_commands("edgerun"))
+def test_every_option_on_a_page_exists(edgerun: Edgerun, command: str) -> None:
     words = shlex.split(command)[1:]
     verb = words[:2] if words[0] == "pack" else words[:1]
     help_text = edgerun(*verb, "--help").out
     assert "Usage" in help_text
+    assert all(word in help_text for word in words if word.startswith("--"))
+
+
+@pytest.mark.parametrize("command", all_commands("edgerun-convert"))
+def test_every_option_of_the_workshop_on_a_page_exists(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = shlex.split(command)[1:]
+    monkeypatch.setattr(sys, "argv", ["edgerun-convert", words[0], "--help"])
+    with pytest.raises(SystemExit) as left:
+        convert_main()
+    help_text = capsys.readouterr().out
+    assert left.value.code in (None, ExitCode.DONE)
     assert all(word in help_text for word in words if word.startswith("--"))
 
 
