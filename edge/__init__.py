@@ -12,6 +12,7 @@ The way of the data, and where each part of it stands::
     check        is this scan fit for this pack
     prepare      from a scan to what the model is fed
     engines      what runs a model
+    ready        the fastest engine here: measured, proven, recorded, obeyed
     tasks        from what the model gave to findings in the place of the scan
     volume       windows, blending, labels on the source's voxels, measures, memory
     detect       boxes: layouts, suppression, place, masks of instances
@@ -21,6 +22,8 @@ The way of the data, and where each part of it stands::
     pack         the model pack: manifest, files, safety, installed packs
     reasons      every stable code, with plain words and what to do
     errors       the error tree and the exit codes
+    bench        how long a scan waits on this machine, everything counted
+    device       what this machine is: processor, board, GPU, power mode
     cli          the command `edgerun`
 
 Public names: `read_study`, and what the modules above document.

@@ -91,6 +91,42 @@ class InfluenceMap:
     grid: Grid
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestTile:
+    """The window of a picture with the highest score of a label.
+
+    Parameters
+    ----------
+    label : str
+    score : float
+    box : tuple of int
+        First row, first column, last row, last column, from 0, on all pixels of the picture or slide.
+    """
+
+    label: str
+    score: float
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tilewise:
+    """How the scores of the windows of a picture became its own.
+
+    Parameters
+    ----------
+    rule : {"maximum"}
+        The score of a label is the highest of all windows.
+    tiles : int
+        How many there were.
+    best : tuple of BestTile
+        Of each label, in the manifest's order; of an ordinal task not of its first grade, which every window has.
+    """
+
+    rule: Literal["maximum"] = "maximum"
+    tiles: int
+    best: tuple[BestTile, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Classification:
     """The labels of a whole scan.
@@ -102,14 +138,18 @@ class Classification:
     grade : str, optional
         Ordinal tasks: the name of the grade that the scan is given.
     maps : tuple of InfluenceMap
+        Of a picture that was seen in windows, their scores, 0 to 1.
     grid : Grid
         Where the picture that the model saw lies.
+    tilewise : Tilewise, optional
+        Where it was seen in windows.
     """
 
     labels: tuple[LabelScore, ...]
     grade: str | None = None
     maps: tuple[InfluenceMap, ...] = ()
     grid: Grid
+    tilewise: Tilewise | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,13 +206,16 @@ class Segmentation:
     exclusive : bool
         Which of the two.
     grid : Grid
-        The source: the whole volume, or the picture that was seen.
+        The source: the whole volume, or the picture that was seen; with `in_windows` that picture as it was prepared.
+    in_windows : bool
+        Whether it is a picture that was seen in windows, whose `codes` may lie on the disk.
     """
 
     regions: tuple[Region, ...]
     codes: NDArray[Any]
     exclusive: bool
     grid: Grid
+    in_windows: bool = False
 
     def mask(self, index: int) -> NDArray[Any]:
         """Return where a label is, by its index: bool (z, y, x)."""
@@ -227,11 +270,14 @@ class Detections:
         In the manifest's order.
     grid : Grid
         Where the picture or volume that the model saw lies.
+    outside : int
+        How many more boxes lie outside the source, in what was filled up around it.
     """
 
     boxes: tuple[Detection, ...]
     labels: tuple[LookedFor, ...]
     grid: Grid
+    outside: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -21,7 +21,7 @@ from edge.clock import Clock
 from edge.device import usable_cores
 from edge.engines import Engine
 from edge.errors import EngineError, PackError, ReadError
-from edge.findings import Classification, Findings, Notice, Refusal, Registration
+from edge.findings import Classification, Detections, Findings, Notice, Refusal, Registration
 from edge.models import Models
 from edge.pack.manifest import ClassificationTask, Manifest, Model, RegistrationTask, TranslationTask
 from edge.pack.store import AUTO, Pack
@@ -30,7 +30,15 @@ from edge.prepare.together import frames_differ
 from edge.read import Pending
 from edge.read.process import PREFETCH, Child
 from edge.read.several import ScanReaders
-from edge.reasons import ARCHITECTURE_ONLY, CONSTANT_MAP, FOLDED, NO_COMMON_PLACE, PART_SEEN, UNPROVEN_PRECISION
+from edge.reasons import (
+    ARCHITECTURE_ONLY,
+    BOXES_OUTSIDE,
+    CONSTANT_MAP,
+    FOLDED,
+    NO_COMMON_PLACE,
+    PART_SEEN,
+    UNPROVEN_PRECISION,
+)
 from edge.results import Asked, examined, not_examined, not_read, studies_in, study_report
 from edge.roles import Roles, together
 from edge.scan import LeftOut, Scan, Series, StudyIndex
@@ -53,12 +61,14 @@ class Request:
     pack : str, optional
         Name or path; None chooses the installed pack that fits, if exactly one does.
     engine : str, optional
-        Name; None takes the first one that the model is proven for.
+        Name; None takes the one that `edgerun prepare` found, else the first one that the model is proven for.
     precision : str
     confirmed : mapping
         What a person vouches for where the files do not tell; see `edge.check.confirm`.
     roles : mapping
         Which scan is which input of the pack, in a person's word; see `edge.roles`.
+    allow_slower : bool
+        See `edge.ready.rule.Wish`.
     """
 
     paths: tuple[Path, ...]
@@ -68,6 +78,7 @@ class Request:
     precision: str = AUTO
     confirmed: Mapping[str, str] = field(default_factory=dict)
     roles: Roles = field(default_factory=dict)
+    allow_slower: bool = False
 
 
 Ran = Callable[[int, int], None]
@@ -92,6 +103,9 @@ class Watcher(Protocol):
 
     def ran(self, done: int, total: int) -> None:
         """Hear how many of the windows of a volume the model has seen."""
+
+    def noted(self, words: str) -> None:
+        """Hear something of the whole run, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,7 +132,7 @@ def run(request: Request, watcher: Watcher | None = None, child: Child | None = 
         cannot be read or examined is no such thing: its report says so.
     """
     clock = Clock()
-    models = Models(request.pack, request.engine, request.precision)
+    models = _models(request, watcher)
     cores = usable_cores()
     with (
         ScanReaders(most=cores, prefetch=PREFETCH, child=child) as readers,
@@ -133,6 +147,9 @@ def run(request: Request, watcher: Watcher | None = None, child: Child | None = 
             found = asked.result(watcher.header if watcher else None)
         font.join()
         studies = together(studies_in(found), request.roles)
+        models.expect(len(studies))
+        with clock("open"):
+            models.warm_up()
         if watcher is not None:
             watcher.found(len(studies), [out for out in found.left_out if not out.reason.grave])
         turns = ahead(
@@ -232,13 +249,37 @@ def _outcome(
         told = {name: confirm_scan(scan, asked.confirmed) for name, scan in read.items()}
         scans = {name: scan for name, (scan, _) in told.items()}
         vouched = {name: value for _, words in told.values() for name, value in words.items()}
-        examination = examine(scans, pack.manifest, model, engine, clock, ran)
+        examination = _examined(scans, pack.manifest, model, engine, clock, ran)
     except (ReadError, EngineError, PackError) as error:
         if isinstance(error, PackError) and models.named:
             raise  # no other study could escape it
         paths = tuple(path for series in of_inputs.values() for path in series.paths)
         return not_read(LeftOut(paths=paths, reason=error.reason, detail=error.message), asked, first)
-    return examined(examination.findings, examination.warnings, scans, engine.facts, asked, vouched)
+    of_engine = () if isinstance(examination.findings, Refusal) else models.notices(pack)
+    return examined(examination.findings, examination.warnings + of_engine, scans, engine.facts, asked, vouched)
+
+
+def _models(request: Request, watcher: Watcher | None) -> Models:
+    """The models of a run; of a single file it is known already that it holds one study."""
+    slower = request.allow_slower
+    say = watcher.noted if watcher is not None else (lambda _: None)
+    models = Models(request.pack, request.engine, request.precision, allow_slower=slower, say=say)
+    if len(request.paths) == 1 and request.paths[0].is_file():
+        models.expect(1)
+    return models
+
+
+def _examined(
+    scans: Mapping[str, Scan], manifest: Manifest, model: Model, engine: Engine, clock: Clock, ran: Ran | None
+) -> Examination:
+    """What came of scans that were read; what cannot be prepared is refused, and its picture shown."""
+    try:
+        return examine(scans, manifest, model, engine, clock, ran)
+    except ReadError as error:
+        if not error.reason.refuses:
+            raise
+        unfit = Notice(reason=error.reason, severity="refuse", detail=error.message)
+        return Examination(findings=Refusal(notices=(unfit,)), warnings=())
 
 
 def examine(
@@ -264,6 +305,8 @@ def examine(
         The engine failed, or gave what is no answer.
     edge.errors.PackError
         The pack contradicts itself.
+    edge.errors.ReadError
+        A scan cannot be prepared for this model, or a region of a slide cannot be read.
     """
     clock = clock or Clock()
     with clock("check"):
@@ -282,7 +325,7 @@ def examine(
     if manifest.status == "architecture-only":  # it has run, which is all that it is for
         untrained = Notice(reason=ARCHITECTURE_ONLY, severity="refuse", detail=f"Pack {manifest.name}.")
         return Examination(findings=Refusal(notices=(untrained,)), warnings=warnings)
-    warnings += _of_part(seen, manifest) + _of_maps(findings, manifest) + _of_folds(findings)
+    warnings += _of_part(seen, manifest) + _of_maps(findings, manifest) + _of_folds(findings) + _of_boxes(findings)
     return Examination(findings=findings, warnings=warnings)
 
 
@@ -337,3 +380,11 @@ def _of_folds(findings: Findings) -> tuple[Notice, ...]:
         return ()
     detail = f"{findings.folded_share:.2%} of the voxels."
     return (Notice(reason=FOLDED, severity="warn", detail=detail),)
+
+
+def _of_boxes(findings: Findings) -> tuple[Notice, ...]:
+    """A warning where a detector marked what lies outside the picture."""
+    if not isinstance(findings, Detections) or not findings.outside:
+        return ()
+    detail = f"{findings.outside} left out, {len(findings.boxes)} kept."
+    return (Notice(reason=BOXES_OUTSIDE, severity="warn", detail=detail),)

@@ -271,6 +271,12 @@ UNPROVEN_PRECISION = _reason(
     "It is not proven that this precision is as good as the full one: too few scans were at hand to tell.",
     "Use --precision auto, which takes only what is proven.",
 )
+PROVEN_HERE_ONLY = _reason(
+    "P411",
+    "proven-here-only",
+    "This engine was proven on this machine by the pack's known answers alone, not by its maker's gate.",
+    "Use --engine onnxruntime for the engine that was judged.",
+)
 
 # E5xx: the engine ----------------------------------------------------------------------------------------
 NO_ENGINE = _reason(
@@ -296,6 +302,24 @@ BAD_OUTPUT = _reason(
     "bad-output",
     "The model gave values that are no numbers or out of their range.",
     "Do not use this result. Run `edgerun pack check` on the pack.",
+)
+GPU_LOST = _reason(
+    "E504",
+    "gpu-lost",
+    "The GPU that this pack was prepared for is not there or does not answer.",
+    "Check its power and its driver, or run with --allow-slower.",
+)
+ENGINE_NOT_PREPARED = _reason(
+    "E505",
+    "engine-not-prepared",
+    "The engine has to be prepared for this model on this machine first.",
+    "Run `edgerun prepare` with the pack.",
+)
+CACHE_UNSAFE = _reason(
+    "E506",
+    "cache-unsafe",
+    "The folder for prepared models is not one that only you can write to.",
+    "Remove it and run `edgerun prepare` again, or set EDGERUN_CACHE to a folder of your own.",
 )
 
 # C7xx: the scan is refused -------------------------------------------------------------------------------
@@ -486,6 +510,24 @@ INVERTED = _reason(
     "inverted",
     "The picture is stored with black for high values, and the pack does not say that it can be turned.",
     "Send it as MONOCHROME2, or ask the maker of the pack for the step monochrome2.",
+)
+NEEDS_WINDOWS = _reason(
+    "C731",
+    "needs-windows",
+    "The picture is so large that it can only be seen piece by piece, and the model is made to see a picture at once.",
+    "Use a pack that sees pictures in windows, or export the region of interest as a picture of its own.",
+)
+BOXES_OUTSIDE = _reason(
+    "C732",
+    "boxes-outside",
+    "The model marked places that lie outside the picture, in what was filled up around it; they are left out.",
+    "Look at the whole picture with care: a model that marks what is not there may miss what is.",
+)
+UNKNOWN_LENGTHS = _reason(
+    "C733",
+    "unknown-lengths",
+    "The file does not say in which unit its lengths are, so no length, area or volume is given.",
+    "If you are certain that they are millimetres, say so with --confirm spacing=mm; your word goes into the report.",
 )
 
 # W8xx: writing -------------------------------------------------------------------------------------------

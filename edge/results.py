@@ -16,37 +16,21 @@ from edge.choose import Choice
 from edge.device import versions
 from edge.engines import EngineFacts
 from edge.errors import ExitCode, ReadError
-from edge.findings import (
-    Classification,
-    Detection,
-    Detections,
-    Findings,
-    Notice,
-    Refusal,
-    Registration,
-    Segmentation,
-    State,
-    state_of,
-)
+from edge.findings import Findings, Notice, Refusal, State, state_of
 from edge.pack.store import Pack
 from edge.reasons import NOTHING_THERE
 from edge.scan import Acquisition, Found, LeftOut, Scan, Series, Source, StudyIndex
 from edge.write import Outcome
+from edge.write.of_findings import findings_report, slice_report
 from edge.write.report import (
     SYNTHETIC,
-    BoxReport,
-    ClassificationReport,
-    DetectionReport,
     FindingsReport,
     PackReport,
     ReasonReport,
-    RegistrationReport,
     ResultReport,
     Run,
     ScanReport,
-    SegmentationReport,
     StudyReport,
-    TranslationReport,
     found_in,
     looked_for,
     of_left_out,
@@ -54,6 +38,7 @@ from edge.write.report import (
     of_reason,
     there_in,
 )
+from edge.write.words import moved_words
 
 GRAVEST_FIRST: tuple[State, ...] = ("finding", "failed", "not-analysed", "no-finding", "done")
 
@@ -106,6 +91,10 @@ class Tally:
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """One study's part of a request: what its report must be an answer to.
+
+    Where no engine is asked for, the request leaves it open, and so its answer may come from any engine that may run
+    the pack: when `edgerun prepare` finds another one the fastest, what is finished stays as it is, with the engine
+    that ran in its report, and only what is missing or failed is done by the new one.
 
     Parameters
     ----------
@@ -219,7 +208,8 @@ def examined(
     state = state_of(findings)
     refusals = tuple(of_notice(note) for note in findings.notices) if isinstance(findings, Refusal) else ()
     seen = None if isinstance(findings, Refusal) else findings
-    said = None if seen is None else _findings_report(seen)
+    told = all(each.lengths_told for each in scans.values())
+    said = None if seen is None else findings_report(seen, lengths_told=told)
     result = ResultReport(
         state=state,
         summary=_summary(state, said, refusals),
@@ -232,6 +222,7 @@ def examined(
         notes=tuple(dict.fromkeys(note for each in scans.values() for note in each.warnings)),
         confirmed=vouched,
         others={name: _scan_report(scans[name]) for name in others},
+        seen=None if seen is None else slice_report(scan, seen),
     )
     return Outcome(result=result, scan=scan, findings=seen)
 
@@ -307,8 +298,7 @@ def _summary(state: State, found: FindingsReport | None, reasons: Sequence[Reaso
         words = " ".join(f"{reason.code}: {reason.words}" for reason in reasons)
         return f"{'Failed' if state == 'failed' else 'Not analysed'}. {words}"
     if found.kind == "registration":
-        moved = f"{found.mean_mm:.1f} mm on average, {found.largest_mm:.1f} mm at most"
-        return f"Registered: the moving scan was moved by {moved}. Nothing was looked for."
+        return f"Registered: the moving scan was moved by {moved_words(found)}. Nothing was looked for."
     if found.kind == "translation":
         return f"Made a {SYNTHETIC} image: {found.makes}. Nothing was looked for."
     if not looked_for(found):
@@ -319,47 +309,14 @@ def _summary(state: State, found: FindingsReport | None, reasons: Sequence[Reaso
     return f"No finding. Looked for: {', '.join(looked_for(found))}."
 
 
-def _findings_report(findings: Findings) -> FindingsReport:
-    if isinstance(findings, Classification):
-        mapped = tuple(shown.label for shown in findings.maps)
-        return ClassificationReport(labels=findings.labels, grade=findings.grade, mapped=mapped)
-    if isinstance(findings, Segmentation):
-        return SegmentationReport(regions=findings.regions, exclusive=findings.exclusive)
-    if isinstance(findings, Detections):
-        return DetectionReport(boxes=tuple(_box_report(box) for box in findings.boxes), labels=findings.labels)
-    if isinstance(findings, Registration):
-        return RegistrationReport(
-            mean_mm=findings.mean_mm, largest_mm=findings.largest_mm, folded_share=findings.folded_share
-        )
-    return TranslationReport(makes=findings.makes, unit=findings.unit, range=findings.range)
-
-
-def _box_report(box: Detection) -> BoxReport:
-    return BoxReport(
-        name=box.name,
-        title=box.title,
-        code=box.code,
-        score=box.score,
-        threshold=box.threshold,
-        positive=box.positive,
-        finding=box.finding,
-        urgency=box.urgency,
-        edges=box.place.edges,
-        size_mm=box.place.size_mm,
-        centre_mm=box.place.centre_mm,
-        enclosing=box.place.enclosing,
-        clipped=box.place.clipped,
-        mask_pixels=None if box.mask is None else int(box.mask.pixels.sum()),
-    )
-
-
 def _scan_report(scan: Scan) -> ScanReport:
     return ScanReport(
         study_instance_uid=scan.identity.study_instance_uid,
         series_instance_uid=scan.identity.series_instance_uid,
         stack=scan.stack,
         unit=scan.unit,
-        grid=scan.grid,
+        grid=(scan.slide or scan).grid,
+        lengths_told=scan.lengths_told,
         acquisition=_told(scan.acquisition),
         sources=scan.sources,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from edge.reasons import Reason
 
 Format = Literal["dicom", "nifti", "picture"]
 Stack = Literal["picture", "volume", "frames"]
+ReadRegion = Callable[[int, int, int, int, int], NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,27 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Slide:
+    """A picture too large to be decoded at once, which is read region by region as it is asked for.
+
+    Parameters
+    ----------
+    grid : Grid
+        Of all its pixels, in the space of the scan's own grid.
+    levels : tuple of (int, int)
+        Rows and columns of every resolution, from the largest, which is that of `grid`, to the smallest. All of them
+        cover the same extent.
+    read : callable
+        From level, first row, first column, height and width, in pixels of that level, to RGB: a new array of uint8,
+        shape (height, width, 3). Raises `edge.errors.ReadError`.
+    """
+
+    grid: Grid
+    levels: tuple[tuple[int, int], ...]
+    read: ReadRegion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scan:
     """Voxels, each in its place.
 
@@ -178,6 +201,10 @@ class Scan:
         each 2-D region of (0018,6011), all included; empty where the files do not tell.
     warnings : tuple of str
         What a reader noticed that does not stop the use of the scan; no patient data.
+    lengths_told : bool
+        Whether the file, or a person, says in which unit its lengths are; else millimetres were taken.
+    slide : Slide, optional
+        Where the picture is too large to be decoded at once: `voxels` and `grid` then show it small.
     """
 
     voxels: NDArray[Any]
@@ -192,6 +219,8 @@ class Scan:
     places: tuple[tuple[int, int], ...]
     regions: tuple[tuple[int, int, int, int], ...] = ()
     warnings: tuple[str, ...] = ()
+    lengths_told: bool = True
+    slide: Slide | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

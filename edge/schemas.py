@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.bench.report import BenchReport
 from edge.pack.manifest import Input, Manifest
 from edge.prepare import STEPS
 from edge.typed import schema, signature_schema
@@ -26,6 +27,9 @@ class Published:
 
 
 PUBLISHED: Mapping[str, Published] = {
+    "bench/report.schema.json": Published(
+        type=BenchReport, title="edgerun bench report, version 1", identifier="urn:edgerun:bench:1"
+    ),
     "pack/manifest.schema.json": Published(
         type=Manifest, title="edgerun model pack, version 1", identifier="urn:edgerun:manifest:1"
     ),

@@ -31,13 +31,19 @@ SCAN_CHECKS: Mapping[str, Entry] = {
     "stack": Entry("edge.check.voxels:stack"),
     "size": Entry("edge.check.voxels:size"),
     "blank": Entry("edge.check.voxels:blank"),
+    "lengths": Entry("edge.check.voxels:lengths"),
 }
 
 UNIT = "unit"
-CONFIRMABLE = ("modality", "body-part", "view", "age-years", UNIT)
+SPACING = "spacing"
+CONFIRMABLE = ("modality", "body-part", "view", "age-years", UNIT, SPACING)
 UNITS = {"HU": "HU", "SUVBW": "SUVbw"}
 """What a person may say that a scan's values are, where its file tells no unit at all."""
 UNTOLD = "unknown"
+LENGTHS = {"MM": "mm"}
+"""What a person may say that a file's lengths are, where it tells no unit of them."""
+OF_VOXELS = {UNIT: UNITS, SPACING: LENGTHS}
+"""What is known once the scan is decoded."""
 
 
 def check_header(acquisition: Acquisition, accepts: Accepts) -> tuple[Notice, ...]:
@@ -70,8 +76,8 @@ def confirm(acquisition: Acquisition, confirmed: Mapping[str, str]) -> Acquisiti
     for name, text in confirmed.items():
         if name not in CONFIRMABLE:
             raise UsageError(f"Confirming {name!r}: expected one of {', '.join(CONFIRMABLE)}.")
-        if name == UNIT:
-            _unit(text)
+        if name in OF_VOXELS:
+            _unit(name, text)
         else:
             values[name.replace("-", "_")] = _age(text) if name == "age-years" else _word(name, text)
     used = {name.replace("-", "_") for name in relied_on(acquisition, confirmed)}
@@ -83,7 +89,7 @@ def relied_on(acquisition: Acquisition, confirmed: Mapping[str, str]) -> dict[st
     return {
         name: text
         for name, text in confirmed.items()
-        if name != UNIT and getattr(acquisition, name.replace("-", "_")) is None
+        if name not in OF_VOXELS and getattr(acquisition, name.replace("-", "_")) is None
     }
 
 
@@ -97,16 +103,21 @@ def confirm_scan(scan: Scan, confirmed: Mapping[str, str]) -> tuple[Scan, dict[s
     """
     vouched = relied_on(scan.acquisition, confirmed)
     known = replace(scan, acquisition=confirm(scan.acquisition, confirmed))
-    if UNIT not in confirmed or scan.unit != UNTOLD:
-        return known, vouched
-    unit = _unit(confirmed[UNIT])
-    return replace(known, unit=unit), {**vouched, UNIT: unit}
+    if UNIT in confirmed and scan.unit == UNTOLD:
+        vouched[UNIT] = _unit(UNIT, confirmed[UNIT])
+        known = replace(known, unit=vouched[UNIT])
+    if SPACING in confirmed and not scan.lengths_told:
+        vouched[SPACING] = _unit(SPACING, confirmed[SPACING])
+        known = replace(known, lengths_told=True)
+    return known, vouched
 
 
-def _unit(text: str) -> str:
-    unit = UNITS.get(text.strip().upper())
+def _unit(name: str, text: str) -> str:
+    """The unit of values or of lengths as edgerun writes it."""
+    units = OF_VOXELS[name]
+    unit = units.get(text.strip().upper())
     if unit is None:
-        raise UsageError(f"Confirming unit={text!r}: expected one of {', '.join(UNITS.values())}.")
+        raise UsageError(f"Confirming {name}={text!r}: expected one of {', '.join(units.values())}.")
     return unit
 
 

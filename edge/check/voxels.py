@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.findings import Notice
 from edge.pack.manifest import Accepts
-from edge.reasons import BLANK, TOO_SMALL, WRONG_STACK
+from edge.reasons import BLANK, TOO_SMALL, UNKNOWN_LENGTHS, WRONG_STACK
 from edge.scan import Scan
 
 
@@ -18,7 +18,7 @@ def stack(scan: Scan, accepts: Accepts) -> Notice | None:
 
 def size(scan: Scan, accepts: Accepts) -> Notice | None:
     """Refuse a picture with fewer rows or columns than the model was made for."""
-    rows, columns = scan.grid.shape[1:]
+    rows, columns = (scan.slide or scan).grid.shape[1:]
     if min(rows, columns) >= accepts.least_size:
         return None
     detail = f"Found {columns} x {rows}, expected at least {accepts.least_size} x {accepts.least_size}."
@@ -31,3 +31,11 @@ def blank(scan: Scan, accepts: Accepts) -> Notice | None:  # noqa: ARG001 - ever
     if (least != greatest).any():
         return None
     return Notice(reason=BLANK, severity="refuse", detail=f"Every value is {least}.")
+
+
+def lengths(scan: Scan, accepts: Accepts) -> Notice | None:  # noqa: ARG001 - every check is given both
+    """Warn of a scan whose lengths are in no known unit: the finding stands, what would be measured does not."""
+    if scan.lengths_told:
+        return None
+    detail = "Found no unit of lengths (xyzt_units 0); millimetres were taken to prepare the scan."
+    return Notice(reason=UNKNOWN_LENGTHS, severity="warn", detail=detail)

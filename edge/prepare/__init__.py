@@ -15,11 +15,27 @@ from numpy.typing import NDArray
 
 from edge.errors import PackError, ReadError
 from edge.geometry import Grid
-from edge.pack.manifest import Input, Manifest, RegistrationTask, SegmentationTask, tensor_shapes
+from edge.pack.manifest import (
+    ClassificationTask,
+    DetectionTask,
+    Input,
+    Manifest,
+    RegistrationTask,
+    SegmentationTask,
+    tensor_shapes,
+)
 from edge.prepare.image import Image
 from edge.prepare.seen import seen_share
 from edge.prepare.together import brought_to, is_same
-from edge.reasons import BAD_MANIFEST, INVERTED, MODEL_MISMATCH, NO_COMMON_PLACE, NOT_NUMBERS, UNSUPPORTED_INPUT
+from edge.reasons import (
+    BAD_MANIFEST,
+    INVERTED,
+    MODEL_MISMATCH,
+    NEEDS_WINDOWS,
+    NO_COMMON_PLACE,
+    NOT_NUMBERS,
+    UNSUPPORTED_INPUT,
+)
 from edge.scan import Scan
 from edge.table import Entry, lookup
 from edge.typed import TypedError, bind
@@ -63,7 +79,10 @@ FIELDS = ("fundus_field", "ultrasound_sector")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Which piece of a volume the model is fed.
+    """Which piece of a volume or picture the model is fed.
+
+    A picture's rows stand for z, so that it passes from top to bottom as a volume does slice by slice: its axes are
+    (row, 1, column).
 
     Parameters
     ----------
@@ -72,15 +91,15 @@ class Window:
     flips : tuple of bool
         Along which of (z, y, x) it is mirrored.
     tiles : Tiles
-        All windows of the volume, in the order in which they come.
-    memory : MemoryPlan
-        How their answers are to be kept.
+        All windows, in the order in which they come.
+    memory : MemoryPlan, optional
+        How their answers are to be kept; None where they are scores alone.
     """
 
     start: Start
     flips: Flips
     tiles: Tiles
-    memory: MemoryPlan
+    memory: MemoryPlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -152,11 +171,19 @@ def prepare(scans: Mapping[str, Scan], manifest: Manifest) -> Iterator[Feed]:
     ReadError
         ``C717``: values that are no numbers (NaN) would reach the model; ``C722``: scans that have no place in common;
         ``C728``: a volume that does not fit in memory, window by window; ``C730``: a picture that would be seen
-        inverted.
+        inverted; ``C731``: a slide, for a model that sees its picture at once.
     """
-    whole, grid, seen = _whole(scans, manifest)
     task = manifest.task
-    if not isinstance(task, SegmentationTask) or (windows := task.windows) is None:
+    windows = task.windows if isinstance(task, (ClassificationTask, SegmentationTask, DetectionTask)) else None
+    if windows is not None and manifest.inputs[0].axes == "NCHW":
+        from edge.prepare.slide import windows_of  # noqa: PLC0415 - as below
+
+        yield from windows_of(scans[manifest.inputs[0].name], manifest, windows)
+        return
+    if any(scan.slide for scan in scans.values()):
+        raise ReadError(f"Preparing a slide for {manifest.name}: expected a task with windows.", NEEDS_WINDOWS)
+    whole, grid, seen = _whole(scans, manifest)
+    if not isinstance(task, SegmentationTask) or windows is None:
         _check_shapes(whole, manifest)
         yield Feed(tensors=whole, grid=grid, seen=seen)
         return
@@ -196,7 +223,7 @@ def _whole(
         reached = 1.0 if scan is scans[item.name] else seen_share(scans[item.name].grid, first.grid)
         image, kept = _stepped(Image.of(scan), item, f"$.inputs[{index}]")
         seen[item.name] = reached * kept
-        tensors.setdefault(item.tensor, []).append(_tensor(image, item))
+        tensors.setdefault(item.tensor, []).append(tensor_of(image, item))
         grids.append(image.grid)
     _check_together(grids, manifest)
     axis = {item.tensor: item.axes.index("C") for item in manifest.inputs}
@@ -252,8 +279,16 @@ def _check_channels(volume: NDArray[np.float32], manifest: Manifest) -> None:
         )
 
 
-def _tensor(image: Image, item: Input) -> NDArray[np.float32]:
-    """The picture as the graph wants it: batch, then the manifest's axes."""
+def tensor_of(image: Image, item: Input) -> NDArray[np.float32]:
+    """Return the picture as the graph wants it: batch, then the manifest's axes.
+
+    Raises
+    ------
+    PackError
+        ``P407``: the steps end in several slices where the graph wants a picture.
+    ReadError
+        ``C717``: values are no numbers.
+    """
     voxels: NDArray[Any] = image.voxels if image.voxels.ndim == 4 else image.voxels[..., np.newaxis]
     volume = len(item.axes) == 5
     if not volume and voxels.shape[0] != 1:

@@ -15,7 +15,7 @@ from edge.reasons import NOT_ENOUGH_MEMORY, UNKNOWN_SPACING
 from edge.typed import Between
 
 Size = Annotated[int, Between(1, 4096)]
-Millimetres = Annotated[float, Between(0.01, 1000.0)]
+Millimetres = Annotated[float, Between(1e-4, 1000.0)]
 
 FLOAT = 4
 """Bytes of a voxel."""

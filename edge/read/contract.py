@@ -36,6 +36,8 @@ class Header:
         DICOM only: tells a copy of the same image from another image.
     order : int
         (0020,0013) Instance Number, else 0; only to list files in a familiar order, never for geometry.
+    in_tiles : bool
+        Whether any region of it can be read by itself, so that it need not be decoded whole.
     """
 
     format: Format
@@ -48,6 +50,7 @@ class Header:
     bytes: int
     sop_instance_uid: str | None = None
     order: int = 0
+    in_tiles: bool = False
 
 
 class Reader(Protocol):

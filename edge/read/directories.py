@@ -28,6 +28,9 @@ SUB_DIRECTORIES = 330
 _TYPES: Mapping[int, str] = {1: "u1", 3: "u2", 4: "u4", 7: "u1", 13: "u4", 16: "u8", 18: "u8"}
 """The types of whole numbers, and of bytes: TIFF 6.0 section 2, IFD (13), LONG8 (16) and IFD8 (18)."""
 
+_RATIONAL = 5
+_RATIONAL_BYTES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class TiffFile:
@@ -147,7 +150,7 @@ def directory_at(file: TiffFile, place: int) -> tuple[Directory, int]:
 
 def _field(file: TiffFile, kind: int, count: int, inline: int) -> Field:
     """An entry whose values stand in itself if there is room, else where it points to."""
-    width = np.dtype(_TYPES[kind]).itemsize if kind in _TYPES else 0
+    width = np.dtype(_TYPES[kind]).itemsize if kind in _TYPES else _RATIONAL_BYTES * (kind == _RATIONAL)
     fits = count * width <= (8 if file.big else 4)
     return Field(kind, count, inline if fits else file.whole_at(inline, file.offset))
 
@@ -186,3 +189,18 @@ def number(file: TiffFile, directory: Directory, tag: int, default: int | None =
     if default is not None and tag not in directory:
         return default
     return int(numbers(file, directory, tag, most=1)[0])
+
+
+def rational(file: TiffFile, directory: Directory, tag: int) -> float | None:
+    """Return the only value of a tag that holds a RATIONAL; None where it is absent, of another kind, or divides by 0.
+
+    Raises
+    ------
+    edge.errors.ReadError
+        ``DAMAGED``: it lies beyond the end of the file.
+    """
+    field = directory.get(tag)
+    if field is None or (field.kind, field.count) != (_RATIONAL, 1):
+        return None
+    above, below = file.whole_at(field.place, "I"), file.whole_at(field.place + 4, "I")
+    return above / below if below else None

@@ -49,3 +49,19 @@ def lengths_differ(told: ArrayLike, matrix: NDArray[np.float64], shape: Shape) -
     steps = np.linalg.norm(matrix[:3, :3], axis=0)
     compared = np.isfinite(lengths) & (lengths > 0) & (np.array(shape[::-1]) > 1)
     return bool(np.any(np.abs(lengths - steps)[compared] > AS_LONG * steps[compared]))
+
+
+def places_differ(one: NDArray[np.float64], other: NDArray[np.float64], shape: Shape) -> bool:
+    """Return whether two affines move any corner of a volume by more than half of the shortest step apart.
+
+    Parameters
+    ----------
+    one, other : ndarray, shape (4, 4)
+        From an index (x, y, z, 1).
+    shape : tuple of int
+        Voxels along (z, y, x).
+    """
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in reversed(shape)], indexing="ij")).reshape(3, -1)
+    places = np.vstack([corners, np.ones(corners.shape[1])])
+    moved = np.linalg.norm(((one - other) @ places)[:3], axis=0).max()
+    return bool(not moved <= np.linalg.norm(one[:3, :3], axis=0).min() / 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from edge.read.contract import Header
@@ -25,7 +25,7 @@ def group(headers: Sequence[Header], left_out: Sequence[LeftOut], limit_bytes: i
     left_out : sequence of LeftOut
         Files that gave no header; they belong to no study.
     limit_bytes : int
-        Series whose decoded voxels need more are left out.
+        Series whose decoded voxels need more are left out, but for pictures that can be read region by region.
 
     Returns
     -------
@@ -83,6 +83,8 @@ def _study(key: str, headers: list[Header], limit_bytes: int) -> StudyIndex:
     series: list[Series] = []
     for members in _bundles(kept, lambda header: header.series).values():
         one = _series(members)
+        if all(member.in_tiles for member in members):
+            one = replace(one, bytes=min(one.bytes, limit_bytes))
         if one.bytes > limit_bytes:
             left_out.append(_too_large(one, limit_bytes))
         else:

@@ -9,11 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge.errors import ReadError, UsageError
 from edge.read.contract import Header, Progress
 from edge.read.find import Paths, find_files
 from edge.read.group import group
-from edge.read.messages import Answer, At, Describe, Described, Failed, Load, Loaded, scan_of
+from edge.read.messages import Answer, At, Cut, Describe, Described, Failed, Load, Loaded, Region, scan_of
 from edge.read.process import READERS, SECONDS, Child, ChildGoneError, default_limit_bytes
 from edge.reasons import DECODER_DIED, REASONS
 from edge.scan import Found, LeftOut, Scan, Series
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # typing has it from Python 3.11 on
 
 T = TypeVar("T")
+Pixels = NDArray[np.uint8]
 
 _SLOWEST_DECODE = 2_000_000
 """Bytes of voxels per second that the slowest decoder (JPEG 2000) gives on the smallest board, with a margin."""
@@ -121,7 +125,7 @@ class _Talk:
     def pid(self) -> int | None:
         return None if self._child is None else self._child.pid
 
-    def ask(self, request: Describe | Load) -> None:
+    def ask(self, request: Describe | Load | Cut) -> None:
         """Send a request, to a new child if need be."""
         if self._child is not None and not self._child.is_alive:
             self.end()  # it had nothing to do, so no file is at fault
@@ -195,6 +199,7 @@ class ScanReader:
 
         self._talk = _Talk(start, child or start())
         self._line = _Line(self._talk)
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -205,7 +210,8 @@ class ScanReader:
         self.close()
 
     def close(self) -> None:
-        """End the child, whatever it does. What is pending is lost."""
+        """End the child, whatever it does. What is pending is lost, and no region of a slide can be read any more."""
+        self._closed = True
         self._line.leave()
 
     @property
@@ -243,6 +249,27 @@ class ScanReader:
             took too long or took the child's life; the message names the file at fault.
         """
         return Pending(self._line, _Loading(self._talk, self, series))
+
+    def cut(self, path: str, level: int, place: tuple[int, int], size: tuple[int, int]) -> Pixels:
+        """Return a region of a slide that this reader has loaded; see `edge.scan.Slide.read`.
+
+        Parameters
+        ----------
+        place, size : tuple of int
+            First row and column; rows and columns.
+
+        Raises
+        ------
+        edge.errors.ReadError
+            The region cannot be read, took too long, or took the child's life.
+        edge.errors.UsageError
+            The `ScanReader` was closed.
+        """
+        if self._closed:
+            raise UsageError("Reading a region of a slide with a reader that was closed: read first, then close.")
+        (y, x), (height, width) = place, size
+        asked = Cut(path=path, level=level, y=y, x=x, height=height, width=width, seconds=self.seconds)
+        return Pending(self._line, _Cutting(self._talk, asked)).result()
 
 
 class _Indexing(_Job[Found]):
@@ -299,6 +326,7 @@ class _Loading(_Job[Scan]):
 
     def __init__(self, talk: _Talk, reader: ScanReader, series: Series) -> None:
         self._talk = talk
+        self._reader = reader
         self._series = series
         files = max(len(series.paths), 1)
         self._seconds = math.ceil(reader.seconds + series.bytes / files / _SLOWEST_DECODE)
@@ -327,10 +355,40 @@ class _Loading(_Job[Scan]):
             raise ReadError(message, gone.reason) from gone
 
     def _scan(self, loaded: Loaded, raw: bytearray) -> Scan:
+        def read(level: int, y: int, x: int, height: int, width: int) -> Pixels:
+            return self._reader.cut(self._series.paths[0], level, (y, x), (height, width))
+
         try:
-            return scan_of(loaded, raw, self._series)
+            return scan_of(loaded, raw, self._series, read)
         except ValueError as error:
             raise self._talk.distrust() from error
+
+
+class _Cutting(_Job[Pixels]):
+    """One region of a slide."""
+
+    def __init__(self, talk: _Talk, asked: Cut) -> None:
+        self._talk = talk
+        self._asked = asked
+
+    def begin(self) -> None:
+        """Ask for it."""
+        self._talk.ask(self._asked)
+
+    def collect(self, progress: Progress) -> Pixels:  # noqa: ARG002 -- there is one file
+        """Take its pixels."""
+        asked = self._asked
+        shape = (asked.height, asked.width, 3)
+        try:
+            answer, raw = self._talk.hear(asked.seconds)
+            if isinstance(answer, Failed) and answer.code in REASONS:
+                raise ReadError(f"Reading {_name(asked.path)}: {answer.message}", REASONS[answer.code])
+            if not isinstance(answer, Region) or len(raw) != math.prod(shape):
+                raise self._talk.distrust()
+        except ChildGoneError as gone:
+            message = f"Reading {_name(asked.path)}: the process that decoded it is gone: {gone.words}."
+            raise ReadError(message, gone.reason) from gone
+        return np.frombuffer(raw, dtype=np.uint8).reshape(shape)
 
 
 def _name(path: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from edge.geometry import Grid
 from edge.read.contract import Header
-from edge.scan import Acquisition, Identity, Scan, Series, Source, Stack, Window
+from edge.scan import Acquisition, Identity, ReadRegion, Scan, Series, Slide, Source, Stack, Window
 
 DType = Literal["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32"]
 
@@ -76,6 +76,14 @@ class At:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pyramid:
+    """What is said of `edge.scan.Slide`."""
+
+    grid: Grid
+    levels: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """A scan without its voxels, which follow as raw bytes in C order and the machine's byte order."""
 
@@ -93,10 +101,33 @@ class Loaded:
     places: tuple[tuple[int, int], ...]
     regions: tuple[tuple[int, int, int, int], ...]
     warnings: tuple[str, ...]
+    lengths_told: bool
+    slide: Pyramid | None
 
 
-Request = Describe | Load
-Answer = Ready | Described | Failed | At | Loaded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Read one region of a tiled picture: `Region` or `Failed`. See `edge.read.regions.Regions.read`."""
+
+    kind: Literal["cut"] = "cut"
+    path: str
+    level: int
+    y: int
+    x: int
+    height: int
+    width: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """The region that was asked for, whose bytes follow: RGB of uint8, row by row."""
+
+    kind: Literal["region"] = "region"
+
+
+Request = Describe | Load | Cut
+Answer = Ready | Described | Failed | At | Loaded | Region
 
 
 def loaded_of(scan: Scan) -> Loaded:
@@ -115,6 +146,8 @@ def loaded_of(scan: Scan) -> Loaded:
         places=scan.places,
         regions=scan.regions,
         warnings=scan.warnings,
+        lengths_told=scan.lengths_told,
+        slide=None if scan.slide is None else Pyramid(grid=scan.slide.grid, levels=scan.slide.levels),
     )
 
 
@@ -125,8 +158,13 @@ def raw_of(scan: Scan) -> Iterator[memoryview]:
         yield np.ascontiguousarray(picture, dtype=native).data.cast("B")
 
 
-def scan_of(loaded: Loaded, raw: bytearray, series: Series) -> Scan:
+def scan_of(loaded: Loaded, raw: bytearray, series: Series, read: ReadRegion) -> Scan:
     """Return the scan that the child sent in answer to a request for `series`; its voxels share memory with `raw`.
+
+    Parameters
+    ----------
+    read : callable
+        Asks the child for a region, where the scan is a slide.
 
     Raises
     ------
@@ -144,10 +182,23 @@ def scan_of(loaded: Loaded, raw: bytearray, series: Series) -> Scan:
         and all(0 <= source < len(loaded.sources) and frame >= 0 for source, frame in loaded.places)
         and {source.path for source in loaded.sources} <= set(series.paths)
         and abs(float(np.linalg.det(loaded.grid.matrix[:3, :3]))) > 0
+        and (loaded.slide is None or _is_sound(loaded.slide, loaded.grid))
     )
     if not sound:
         raise ValueError("The parts of the scan contradict each other.")
-    fields: dict[str, Any] = {
-        name: getattr(loaded, name) for name in Loaded.__dataclass_fields__ if name not in ("kind", "dtype", "shape")
-    }
-    return Scan(voxels=np.frombuffer(raw, dtype=dtype).reshape(loaded.shape), **fields)
+    apart = ("kind", "dtype", "shape", "slide")
+    fields: dict[str, Any] = {name: getattr(loaded, name) for name in Loaded.__dataclass_fields__ if name not in apart}
+    told = loaded.slide
+    slide = None if told is None else Slide(grid=told.grid, levels=told.levels, read=read)
+    return Scan(voxels=np.frombuffer(raw, dtype=dtype).reshape(loaded.shape), slide=slide, **fields)
+
+
+def _is_sound(slide: Pyramid, overview: Grid) -> bool:
+    """Whether a slide has levels, and its picture lies in its space."""
+    return (
+        bool(slide.levels)
+        and all(min(level) > 0 for level in slide.levels)
+        and slide.grid.shape == (1, *slide.levels[0])
+        and slide.grid.space == overview.space
+        and abs(float(np.linalg.det(slide.grid.matrix[:3, :3]))) > 0
+    )

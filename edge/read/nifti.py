@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edge.errors import ReadError
 from edge.geometry import Grid
 from edge.read.contract import Header, Progress
-from edge.read.extent import check_extent, lengths_differ
+from edge.read.extent import check_extent, lengths_differ, places_differ
 from edge.read.finite import finite_words
 from edge.reasons import (
     BAD_HEADER,
@@ -54,7 +54,8 @@ _SHORTEST, _LONGEST = 1e-6, 1e4
 _EXACT = 2.0**53
 """Beyond this not every whole number is a float64."""
 
-_MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001, 0: 1.0}
+_UNKNOWN = 0
+_MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001, _UNKNOWN: 1.0}
 """By the spatial part of xyzt_units: metre, millimetre, micrometre, unknown."""
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -71,6 +72,7 @@ class _Volume:
     slope: float
     inter: float
     grid: Grid
+    lengths_told: bool
     warnings: tuple[str, ...]
 
     @property
@@ -219,6 +221,7 @@ def _volume(header: Any) -> _Volume:
         slope=slope,
         inter=inter,
         grid=_grid(shape, matrix),
+        lengths_told=_unit(header) != _UNKNOWN,
         warnings=warnings,
     )
 
@@ -260,12 +263,7 @@ def _slope_inter(header: Any) -> tuple[float, float]:
 def _matrix(header: Any, shape: tuple[int, int, int]) -> tuple[Matrix, tuple[str, ...]]:
     """The map from (i, j, k) to RAS in millimetres: method 3 (sform) before method 2 (qform), as in nifti1.h."""
     warnings: list[str] = []
-    unit = int(header["xyzt_units"]) & 7
-    if unit not in _MILLIMETRES:
-        raise ReadError(f"It gives lengths in the unknown unit {unit} (xyzt_units).", BAD_HEADER)
-    if unit == 0:
-        warnings.append("The file does not say in which unit its lengths are; millimetres were taken.")
-    scale = np.diag([_MILLIMETRES[unit]] * 3 + [1.0])
+    scale = np.diag([_MILLIMETRES[_unit(header)]] * 3 + [1.0])
     sform = header.get_sform() if header["sform_code"] > 0 else None
     qform = _qform(header) if header["qform_code"] > 0 else None
     chosen = sform if sform is not None else qform
@@ -273,11 +271,19 @@ def _matrix(header: Any, shape: tuple[int, int, int]) -> tuple[Matrix, tuple[str
         raise ReadError("Neither its sform nor its qform is set, so its place is unknown.", NO_POSITION)
     if sform is not None and qform is not None and np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0:
         raise ReadError("Its sform and its qform mirror each other, so left and right are unknown.", NOT_A_GRID)
-    if sform is not None and qform is not None and _differ(sform, qform, shape):
+    if sform is not None and qform is not None and places_differ(sform, qform, shape):
         warnings.append("The file gives two places for its voxels that differ (sform, qform); the sform was taken.")
     if lengths_differ(header["pixdim"][1:4], np.asarray(chosen), shape):
         raise ReadError("It gives two sizes for its voxels that differ (pixdim, and its sform or qform).", NOT_A_GRID)
     return scale @ np.asarray(chosen, dtype=np.float64), tuple(warnings)
+
+
+def _unit(header: Any) -> int:
+    """The spatial part of xyzt_units."""
+    unit = int(header["xyzt_units"]) & 7
+    if unit not in _MILLIMETRES:
+        raise ReadError(f"It gives lengths in the unknown unit {unit} (xyzt_units).", BAD_HEADER)
+    return unit
 
 
 def _qform(header: Any) -> Matrix:
@@ -287,14 +293,6 @@ def _qform(header: Any) -> Matrix:
         return np.asarray(header.get_qform(), dtype=np.float64)
     except (HeaderDataError, ValueError) as error:
         raise ReadError("The rotation in its qform is no rotation.", NOT_A_GRID) from error
-
-
-def _differ(one: Matrix, other: Matrix, shape: tuple[int, int, int]) -> bool:
-    """Whether any corner of the volume moves by more than half of the shortest step."""
-    corners = np.array(np.meshgrid(*[(0, n - 1) for n in reversed(shape)], indexing="ij")).reshape(3, -1)
-    places = np.vstack([corners, np.ones(corners.shape[1])])
-    moved = np.linalg.norm(((one - other) @ places)[:3], axis=0).max()
-    return not moved <= np.linalg.norm(one[:3, :3], axis=0).min() / 2
 
 
 def _grid(shape: tuple[int, int, int], ras: Matrix) -> Grid:
@@ -339,6 +337,7 @@ def _scan(volume: _Volume, stored: NDArray[Any], source: Source) -> Scan:
         sources=(source,),
         places=tuple((0, z) for z in range(volume.shape[0])),
         warnings=(*volume.warnings, *finite_words(voxels)),
+        lengths_told=volume.lengths_told,
     )
 
 

@@ -1,7 +1,7 @@
 """PNG, JPEG and TIFF pictures: upright, grey or RGB, with all their bits, and without any invented size.
 
 The resolution that such files may state is that of a print (PNG pHYs, JFIF density, TIFF 282 and 283), not of the
-patient, so it is not used.
+patient, so it is not used; but for tiled TIFFs, see `edge.read.slide`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from edge.read import jpeg, png, tiff
 from edge.read.contract import Header, Progress
 from edge.read.declared import Data, Declared
 from edge.read.finite import finite_words
+from edge.read.slide import Told, load_slide, tiled
 from edge.reasons import BAD_HEADER, DAMAGED, TOO_LARGE, UNSUPPORTED_PICTURE
 from edge.scan import Acquisition, Identity, Scan, Series, Source
 
@@ -70,20 +71,22 @@ class PictureReader:
             As for `load`, as far as the header tells.
         """
         with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            declared = _inspect(data, _codec(data[:8]))
+            in_tiles = _in_tiles(path, data[:4])
+            told = in_tiles or _told(_inspect(data, _codec(data[:8])))
         return Header(
             format="picture",
             path=path,
             study=path,
             series=path,
             identity=Identity(),
-            acquisition=_acquisition(declared),
-            pictures=len(declared.pages),
-            bytes=declared.bytes,
+            acquisition=told.acquisition,
+            pictures=told.pictures,
+            bytes=told.bytes,
+            in_tiles=in_tiles is not None,
         )
 
     def load(self, series: Series, limit_bytes: int, progress: Progress) -> Scan:
-        """Return the decoded picture or frames.
+        """Return the decoded picture or frames; a tiled TIFF that is too large for that as a slide.
 
         Raises
         ------
@@ -93,6 +96,9 @@ class PictureReader:
         """
         (path,) = series.paths
         progress(path)
+        with Path(path).open("rb") as file:
+            if _in_tiles(path, file.read(4)):
+                return load_slide(path, limit_bytes, progress)
         size = Path(path).stat().st_size
         if size > limit_bytes:
             raise ReadError(f"The file has {size} bytes, the limit is {limit_bytes}.", TOO_LARGE)
@@ -106,6 +112,15 @@ class PictureReader:
                 TOO_LARGE,
             )
         return _scan(path, data, declared, _decode(data, declared, codec))
+
+
+def _in_tiles(path: str, head: bytes) -> Told | None:
+    """What is declared by a TIFF whose regions can be read one by one; of any other file None."""
+    return tiled(path) if head in tiff.SIGNATURES else None
+
+
+def _told(declared: Declared) -> Told:
+    return Told(bytes=declared.bytes, pictures=len(declared.pages), acquisition=_acquisition(declared))
 
 
 def _codec(head: bytes) -> _Codec:

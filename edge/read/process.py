@@ -18,6 +18,7 @@ from typing import Any
 from edge.child import ending, import_path, signal_of
 from edge.errors import EdgerunError, UsageError
 from edge.frames import FrameError, read_frame, write_frame
+from edge.read.memory import memory_bytes
 from edge.reasons import DECODE_TIMEOUT, DECODER_DIED, Reason
 
 READERS = "edge.read:READERS"
@@ -44,6 +45,8 @@ class ChildGoneError(Exception):
 def default_limit_bytes() -> int:
     """Return the memory that one decoded scan may take: EDGERUN_SCAN_BYTES, else 2 GiB or half of the memory.
 
+    In a container the memory is the container's; see `edge.read.memory`.
+
     Raises
     ------
     UsageError
@@ -54,11 +57,8 @@ def default_limit_bytes() -> int:
         if not (told.isascii() and told.isdigit() and int(told) > 0):
             raise UsageError(f"Reading EDGERUN_SCAN_BYTES: found {told!r}, expected a number of bytes.")
         return int(told)
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
-        return _DEFAULT_BYTES
-    return min(_DEFAULT_BYTES, memory // 2)
+    memory = memory_bytes()
+    return _DEFAULT_BYTES if memory is None else min(_DEFAULT_BYTES, memory // 2)
 
 
 class Child:

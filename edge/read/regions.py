@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.errors import ReadError, UsageError
-from edge.read import jpeg
-from edge.read.directories import Directory, TiffFile, directories, number, numbers, sub_directories, tiff_file
+from edge.read.directories import (
+    Directory,
+    TiffFile,
+    directories,
+    number,
+    numbers,
+    rational,
+    sub_directories,
+    tiff_file,
+)
+from edge.read.tile import (
+    BLACK_IS_ZERO,
+    DEFLATE,
+    DIFFERENCES,
+    JPEG,
+    LZW,
+    NONE,
+    RGB,
+    TABLES_BYTES,
+    WHITE_IS_ZERO,
+    YCBCR,
+    Level,
+    Pixels,
+    decoded_tile,
+)
 from edge.reasons import BAD_HEADER, DAMAGED, MIXED_PICTURES, NOT_TILED, UNSUPPORTED_COMPRESSION, UNSUPPORTED_PICTURE
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-Pixels = NDArray[np.uint8]
 
 TILES = 1 << 22
 """Of one level: at 256 x 256 pixels they make a slide of half a million pixels on each side."""
@@ -29,41 +46,16 @@ TILES = 1 << 22
 TILE_BYTES = 1 << 26
 """Of one decoded tile."""
 
-TABLES_BYTES = 1 << 16
+FINEST_MM, COARSEST_MM = 5e-5, 1e-2
+"""Between neighbouring pixels of what a microscope sees. A resolution outside, such as 72 dpi, is that of a print."""
 
 _SUBFILE, _COLUMNS, _ROWS, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _ORIENTATION, _SAMPLES, _PLANAR, _PREDICTOR = 274, 277, 284, 317
+_PER_COLUMN, _PER_ROW, _RESOLUTION_UNIT = 282, 283, 296
 _TILE_COLUMNS, _TILE_ROWS, _TILE_PLACES, _TILE_LENGTHS, _FORMAT, _TABLES = 322, 323, 324, 325, 339, 347
 _REDUCED, _MASK = 0b001, 0b100
-_NONE, _LZW, _JPEG = 1, 5, 7
-_DEFLATE = (8, 32946)
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
-_DIFFERENCES = 2
-_START, _QUANTISATION, _HUFFMAN, _RESTART, _SCAN = b"\xff\xd8", 0xDB, 0xC4, 0xDD, 0xDA
-_APP0, _ADOBE = 0xE0, 0xEE
-_NO_COLOUR = {0xFE, *range(0xE0, 0xF0)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Level:
-    """One resolution: its size, how its tiles are coded, and where each stands in the file."""
-
-    rows: int
-    columns: int
-    tile_rows: int
-    tile_columns: int
-    samples: int
-    photometric: int
-    compression: int
-    predictor: int
-    tables: bytes
-    places: NDArray[np.uint64]
-    lengths: NDArray[np.uint64]
-
-    @property
-    def tile_bytes(self) -> int:
-        """Of one tile, decoded."""
-        return self.tile_rows * self.tile_columns * self.samples
+_INCH, _CENTIMETRE = 2, 3
+_MILLIMETRES = {_INCH: 25.4, _CENTIMETRE: 10.0}
 
 
 class Regions:
@@ -76,12 +68,19 @@ class Regions:
         From the largest to the smallest.
     left_out : int
         How many other pictures the file has: labels, which may show the patient's name, overviews and thumbnails.
+    spacing_mm : tuple of float, optional
+        Distance between rows and between columns of the largest level; None where the file does not tell, or tells one
+        that no microscope has.
     """
 
-    def __init__(self, file: TiffFile, levels: list[Level], left_out: int) -> None:
+    def __init__(
+        self, file: TiffFile, levels: list[Level], left_out: int, spacing_mm: tuple[float, float] | None = None
+    ) -> None:
         self._file = file
         self._levels = tuple(levels)
         self.left_out = left_out
+        self.spacing_mm = spacing_mm
+        self._last: tuple[Level, int, Pixels] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -92,6 +91,16 @@ class Regions:
     def levels(self) -> tuple[tuple[int, int], ...]:
         """Rows and columns of every level, from the largest to the smallest."""
         return tuple((level.rows, level.columns) for level in self._levels)
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether the picture has one channel, of which `read` makes three equal ones."""
+        return self._levels[0].samples == 1
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether the compression of the largest level loses detail."""
+        return self._levels[0].compression == JPEG
 
     def read(self, level: int, y: int, x: int, height: int, width: int) -> Pixels:
         """Return a region as RGB.
@@ -127,11 +136,18 @@ class Regions:
             )
         out = np.empty((height, width, 3), dtype=np.uint8)
         for index, top, left in _touched(chosen, y, x, height, width):
-            tile = _tile(self._file, chosen, index)
+            tile = self._tile(chosen, index)
             first, last = max(top, y), min(top + chosen.tile_rows, y + height)
             near, far = max(left, x), min(left + chosen.tile_columns, x + width)
             out[first - y : last - y, near - x : far - x] = tile[first - top : last - top, near - left : far - left]
         return out
+
+    def _tile(self, level: Level, index: int) -> Pixels:
+        """A decoded tile; the last one is kept, as regions that follow each other often lie in the same."""
+        if self._last is None or self._last[0] is not level or self._last[1] != index:
+            self._last = None  # before the next one is decoded: never two in memory
+            self._last = level, index, decoded_tile(self._file, level, index)
+        return self._last[2]
 
     def close(self) -> None:
         """Close the file."""
@@ -167,7 +183,8 @@ def open_regions(path: str | Path) -> Regions:
         pages = directories(file)
         levels = _pyramid(file, pages)
         left_out = sum(all(page is not level for level in levels) for page in pages)
-        return Regions(file, [_level(file, directory) for directory in levels], left_out)
+        found = [_level(file, directory) for directory in levels]
+        return Regions(file, found, left_out, _spacing_mm(file, levels[0]))
     except BaseException:
         stream.close()
         raise
@@ -186,7 +203,19 @@ def _pyramid(file: TiffFile, pages: list[Directory]) -> list[Directory]:
     for page in sub_directories(file, base) or [page for page in tiled if page is not base]:
         if _TILE_PLACES in page and _is_smaller(_size(file, base), _size(file, levels[-1]), _size(file, page)):
             levels.append(page)
+    if any(all(page is not level for level in levels) for page in full):
+        raise ReadError("It has several pictures in full size, expected one and smaller copies of it.", MIXED_PICTURES)
     return levels
+
+
+def _spacing_mm(file: TiffFile, page: Directory) -> tuple[float, float] | None:
+    """Millimetres from row to row and from column to column, as tags 282, 283 and 296 tell (TIFF 6.0 section 8)."""
+    unit = _MILLIMETRES.get(number(file, page, _RESOLUTION_UNIT, _INCH))
+    rows, columns = rational(file, page, _PER_ROW), rational(file, page, _PER_COLUMN)
+    if unit is None or not rows or not columns:
+        return None
+    found = unit / rows, unit / columns
+    return found if all(FINEST_MM <= step <= COARSEST_MM for step in found) else None
 
 
 def _size(file: TiffFile, page: Directory) -> tuple[int, int]:
@@ -207,7 +236,7 @@ def _level(file: TiffFile, page: Directory) -> Level:
     rows, columns = _size(file, page)
     high, wide = number(file, page, _TILE_ROWS), number(file, page, _TILE_COLUMNS)
     photometric, samples = number(file, page, _PHOTOMETRIC), number(file, page, _SAMPLES, 1)
-    compression = number(file, page, _COMPRESSION, _NONE)
+    compression = number(file, page, _COMPRESSION, NONE)
     _check_kind(file, page, photometric, samples, compression)
     if not high or not wide or high * wide * samples > TILE_BYTES:
         raise ReadError(f"Its tiles have {high} x {wide} pixels, expected at most {TILE_BYTES} bytes.", BAD_HEADER)
@@ -233,12 +262,12 @@ def _level(file: TiffFile, page: Directory) -> Level:
 
 def _check_kind(file: TiffFile, page: Directory, photometric: int, samples: int, compression: int) -> None:
     """Only 8-bit grey and colour, upright, the colours side by side, by a scheme that is decoded here."""
-    if compression not in (_NONE, _LZW, _JPEG, *_DEFLATE):
+    if compression not in (NONE, LZW, JPEG, *DEFLATE):
         raise ReadError(
             f"It is compressed by scheme {compression}, expected none, LZW (5), JPEG (7) or deflate (8).",
             UNSUPPORTED_COMPRESSION,
         )
-    wanted = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, **({_YCBCR: 3} if compression == _JPEG else {})}
+    wanted = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, **({YCBCR: 3} if compression == JPEG else {})}
     if wanted.get(photometric) != samples:
         raise ReadError(
             f"It has photometric interpretation {photometric} with {samples} samples, expected grey, RGB, or YCbCr in "
@@ -252,7 +281,7 @@ def _check_kind(file: TiffFile, page: Directory, photometric: int, samples: int,
         raise ReadError("It stores its colours as separate planes, expected them side by side.", UNSUPPORTED_PICTURE)
     if number(file, page, _ORIENTATION, 1) != 1:
         raise ReadError("It is stored turned or mirrored (tag 274), expected it upright.", UNSUPPORTED_PICTURE)
-    if number(file, page, _PREDICTOR, 1) not in (1, _DIFFERENCES):
+    if number(file, page, _PREDICTOR, 1) not in (1, DIFFERENCES):
         raise ReadError("Its predictor (tag 317) is neither none nor of differences.", UNSUPPORTED_COMPRESSION)
 
 
@@ -272,111 +301,3 @@ def _touched(level: Level, y: int, x: int, height: int, width: int) -> Iterator[
     for down in range(y // level.tile_rows, (y + height - 1) // level.tile_rows + 1):
         for along in range(x // level.tile_columns, (x + width - 1) // level.tile_columns + 1):
             yield down * across + along, down * level.tile_rows, along * level.tile_columns
-
-
-def _tile(file: TiffFile, level: Level, index: int) -> Pixels:
-    """One decoded tile, (tile rows, tile columns, 3)."""
-    data = file.bytes_at(int(level.places[index]), int(level.lengths[index]))
-    shape = (level.tile_rows, level.tile_columns, level.samples)
-    if level.compression == _JPEG:
-        pixels = _jpeg_tile(data, level)
-    else:
-        pixels = np.frombuffer(_unpacked(data, level), dtype=np.uint8).reshape(shape)
-        if level.predictor == _DIFFERENCES and level.compression != _NONE:
-            pixels = np.cumsum(pixels, axis=1, dtype=np.uint8)
-    if level.photometric == _WHITE_IS_ZERO:
-        pixels = 255 - pixels
-    return np.broadcast_to(pixels, (*shape[:2], 3))
-
-
-def _unpacked(data: bytes, level: Level) -> bytes:
-    """Exactly as many bytes as the tile has, and never more in memory."""
-    size = level.tile_bytes
-    if level.compression == _LZW:
-        found = _lzw(data, size)
-    elif level.compression in _DEFLATE:
-        found = _inflated(data, size)
-    else:
-        found = data[:size]
-    if len(found) != size:
-        raise ReadError(f"A tile holds {len(found)} bytes, expected {size}.", DAMAGED)
-    return found
-
-
-def _lzw(data: bytes, size: int) -> bytes:
-    import imagecodecs  # noqa: PLC0415 -- only the reading process needs it, and only for this scheme
-
-    try:
-        return bytes(imagecodecs.lzw_decode(data, out=size))
-    except (imagecodecs.LzwError, ValueError) as error:
-        raise ReadError("The LZW decoder found a tile damaged.", DAMAGED) from error
-
-
-def _inflated(data: bytes, size: int) -> bytes:
-    unpacker = zlib.decompressobj()
-    try:
-        found = unpacker.decompress(data, size)
-        more = unpacker.decompress(unpacker.unconsumed_tail, 1)  # to the checksum behind the last byte
-    except zlib.error as error:
-        raise ReadError("A deflated tile is damaged.", DAMAGED) from error
-    if more or not unpacker.eof:
-        raise ReadError(f"A deflated tile is cut short or has more than {size} bytes.", DAMAGED)
-    return found
-
-
-def _jpeg_tile(data: bytes, level: Level) -> Any:
-    """A tile coded as abbreviated JPEG, whose tables stand in tag 347 (TIFF Technical Note 2)."""
-    whole = _whole_jpeg(data, level)
-    try:
-        declared = jpeg.inspect(whole)
-        if (declared.rows, declared.columns, declared.channels) == (
-            level.tile_rows,
-            level.tile_columns,
-            level.samples,
-        ):
-            return jpeg.decode(whole, declared)[0]
-    except struct.error as error:
-        raise ReadError("A tile ends in the middle of its JPEG header.", DAMAGED) from error
-    raise ReadError(f"A tile is a JPEG of {declared.rows} x {declared.columns} pixels, not of its own size.", DAMAGED)
-
-
-def _whole_jpeg(data: bytes, level: Level) -> bytes:
-    """The tile with its tables, and with the one marker that says what its colours are: the directory's word."""
-    kept = [segment for kind, segment in _segments(level.tables) if kind in (_QUANTISATION, _HUFFMAN, _RESTART)]
-    for kind, segment in _segments(data):
-        if level.photometric == _RGB and _says_ycbcr(kind, segment):
-            raise ReadError(
-                "A tile says that its colours are YCbCr, its directory that they are RGB.", UNSUPPORTED_PICTURE
-            )
-        if kind not in _NO_COLOUR:
-            kept.append(segment)
-    transform = int(level.photometric == _YCBCR)
-    adobe = struct.pack(">HH5sHHHB", 0xFF00 | _ADOBE, 14, b"Adobe", 100, 0, 0, transform)
-    return b"".join([_START, adobe, *kept])
-
-
-def _says_ycbcr(kind: int, segment: bytes) -> bool:
-    """JFIF allows nothing else; Adobe's marker names its transform in its last byte."""
-    jfif = kind == _APP0 and segment[4:9] == b"JFIF\0"
-    return jfif or (kind == _ADOBE and segment[4:9] == b"Adobe" and segment[15:16] == b"\1")
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The segments of a JPEG, each with its marker; the last, from the first scan on, holds all the rest."""
-    if not data:
-        return
-    if data[:2] != _START:
-        raise ReadError("A tile or its tables do not begin as a JPEG.", DAMAGED)
-    at = 2
-    while data[at + 1 : at + 2] not in (b"\xd9", b""):
-        if data[at] != 0xFF or at + 4 > len(data):
-            raise ReadError("A tile or its tables are damaged: a JPEG segment begins with no marker.", DAMAGED)
-        if data[at + 1] == 0xFF:  # a fill byte
-            at += 1
-            continue
-        kind, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        end = len(data) if kind == _SCAN else at + 2 + size
-        if size < 2 or end > len(data):
-            raise ReadError("A tile or its tables are damaged: a JPEG segment is cut short.", DAMAGED)
-        yield kind, data[at:end]
-        at = end

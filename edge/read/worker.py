@@ -17,26 +17,32 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from edge.errors import ReadError
+from edge.errors import ReadError, UsageError
 from edge.frames import read_frame, write_frame
 from edge.read.contract import HEAD_BYTES, Header, Reader
 from edge.read.messages import (
     At,
+    Cut,
     Described,
     Failed,
     Load,
     Ready,
+    Region,
     Request,
     Settings,
     loaded_of,
     raw_of,
 )
-from edge.reasons import DECODER_DIED, NOT_AN_IMAGE, NOT_READABLE, TOO_LARGE
+from edge.reasons import DAMAGED, DECODER_DIED, NOT_AN_IMAGE, NOT_READABLE, TOO_LARGE
 from edge.scan import Scan, Series
 from edge.table import Entry
 from edge.typed import dump, parse
+
+if TYPE_CHECKING:
+    from edge.read.regions import Regions
+    from edge.read.tile import Pixels
 
 try:
     import resource
@@ -116,6 +122,7 @@ class _Worker:
         self._settings = settings
         self._answers = answers
         self._readers: dict[str, Reader] = {}
+        self._open: tuple[str, Regions] | None = None
 
     def prefetch(self) -> None:
         """Import what the parent expects to need."""
@@ -127,6 +134,9 @@ class _Worker:
         """Do as asked and say how it went."""
         if isinstance(request, Load):
             self._load(request)
+            return
+        if isinstance(request, Cut):
+            self._cut(request)
             return
         for path in request.paths:
             found = _attempt(self._describe, path, self._settings.seconds)
@@ -145,6 +155,28 @@ class _Worker:
             self._say(scan)
         else:
             write_frame(self._answers, dump(loaded_of(scan)), raw_of(scan), scan.voxels.nbytes)
+
+    def _cut(self, request: Cut) -> None:
+        def cut(asked: Cut) -> Pixels:
+            regions = self._regions(asked.path)
+            return regions.read(asked.level, asked.y, asked.x, asked.height, asked.width)
+
+        pixels = _attempt(cut, request, request.seconds)
+        if isinstance(pixels, Failed):
+            self._say(pixels)
+        else:
+            write_frame(self._answers, dump(Region()), [pixels.data.cast("B")], pixels.nbytes)
+
+    def _regions(self, path: str) -> Regions:
+        """The slide that was asked for last stays open: its directories take long to read again."""
+        if self._open is not None and self._open[0] != path:
+            self._open[1].close()
+            self._open = None
+        if self._open is None:
+            from edge.read.regions import open_regions  # noqa: PLC0415 -- most scans are no slides
+
+            self._open = path, open_regions(path)
+        return self._open[1]
 
     def _describe(self, path: str) -> Header:
         with Path(path).open("rb") as file:
@@ -171,6 +203,8 @@ def _attempt(action: Callable[[Any], Any], subject: object, seconds: float) -> A
         return action(subject)
     except ReadError as error:
         return Failed(code=error.reason.code, message=error.message)
+    except UsageError as error:  # a region that does not lie within its level: the file is not what it was
+        return Failed(code=DAMAGED.code, message=error.message)
     except MemoryError:
         return Failed(code=TOO_LARGE.code, message="Decoding it took more memory than one scan may take.")
     except OSError as error:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EngineError
-from edge.findings import Classification, InfluenceMap, LabelScore
+from edge.findings import Classification, InfluenceMap, LabelScore, Tilewise
 from edge.pack.manifest import ClassificationTask, Label, Manifest, Model
 from edge.prepare import Feed
 from edge.reasons import BAD_OUTPUT
 from edge.scan import Scan
 from edge.tasks import Outputs, activate, finite_output
+from edge.tasks.tilewise import best_tiles, gather, maps_of
+
+Results = Iterable[tuple[Feed, Outputs]]
 
 
 def classify(
-    results: Iterable[tuple[Feed, Outputs]],
-    scans: Mapping[str, Scan],  # noqa: ARG001 - every task is given them
+    results: Results,
+    scans: Mapping[str, Scan],
     manifest: Manifest,
     model: Model,
 ) -> Classification:
@@ -27,34 +31,64 @@ def classify(
     A label that is a finding is said to be there when its score reaches its threshold; in a multi-class task also
     when it is the highest of all, so that no report says "no finding" of a scan that looks most like a finding.
     In an ordinal task the score of a grade is that of this grade or a worse one, and the scan has the worst
-    grade whose score reaches its threshold (0.5 for grades that are no finding).
+    grade whose score reaches its threshold (0.5 for grades that are no finding). Of a picture that is seen in windows
+    the score of a label is the highest of all windows.
     """
     task = manifest.task
     if not isinstance(task, ClassificationTask):
         raise TypeError(f"classifying with a task of kind {task.kind}")
+    if task.windows is not None:
+        return _tilewise(results, scans[manifest.inputs[0].name], task, model)
     feed, outputs = _only(results)
-    graded = task.mode == "ordinal" and task.activation != "softmax"
-    count = len(task.labels) - 1 if graded else len(task.labels)
-    raw = finite_output(outputs, task.output, (1, count))
+    labels, grade = _concluded(_scores(outputs, task), task, model)
+    maps = _maps(task, outputs, feed, _values(task), first=1 if _is_graded(task) else 0)
+    return Classification(labels=labels, grade=grade, maps=maps, grid=feed.grid)
+
+
+def _tilewise(results: Results, scan: Scan, task: ClassificationTask, model: Model) -> Classification:
+    """The labels of a picture seen in windows: of each the highest score."""
+    seen = gather((feed, _scores(outputs, task)) for feed, outputs in results)
+    labels, grade = _concluded(seen.scores.max(axis=0), task, model)
+    first = 1 if task.mode == "ordinal" else 0
+    names = [label.name for label in task.labels][first:]
+    apart = replace(seen, scores=seen.scores[:, first:])
+    tilewise = Tilewise(tiles=len(seen.starts), best=best_tiles(apart, names, (scan.slide or scan).grid))
+    return Classification(
+        labels=labels, grade=grade, maps=maps_of(apart, names), grid=seen.feed.grid, tilewise=tilewise
+    )
+
+
+def _is_graded(task: ClassificationTask) -> bool:
+    """Whether each value of the output is the score of a grade or a worse one; the first grade has none."""
+    return task.mode == "ordinal" and task.activation != "softmax"
+
+
+def _values(task: ClassificationTask) -> int:
+    return len(task.labels) - 1 if _is_graded(task) else len(task.labels)
+
+
+def _scores(outputs: Outputs, task: ClassificationTask) -> NDArray[np.float64]:
+    """The score of each label, or of each grade or worse."""
+    raw = finite_output(outputs, task.output, (1, _values(task)))
     scores = activate(raw, task.activation, task.output, axis=1)[0]
-    if task.mode == "ordinal":
-        scores = _at_least(scores, cumulative=graded)
+    return _at_least(scores, cumulative=_is_graded(task)) if task.mode == "ordinal" else scores
+
+
+def _concluded(
+    scores: NDArray[np.float64], task: ClassificationTask, model: Model
+) -> tuple[tuple[LabelScore, ...], str | None]:
+    """What is said of each label, and the name of the grade."""
     labels = tuple(
         _label(label, float(score), model, highest=task.mode == "multi-class" and bool(score == scores.max()))
         for label, score in zip(task.labels, scores, strict=True)
     )
-    grade = _grade(labels) if task.mode == "ordinal" else None
-    if grade is not None:
-        labels = tuple(_within_grade(item, index, grade) for index, item in enumerate(labels))
-    return Classification(
-        labels=labels,
-        grade=None if grade is None else labels[grade].name,
-        maps=_maps(task, outputs, feed, count, first=1 if graded else 0),
-        grid=feed.grid,
-    )
+    if task.mode != "ordinal":
+        return labels, None
+    grade = _grade(labels)
+    return tuple(_within_grade(item, index, grade) for index, item in enumerate(labels)), labels[grade].name
 
 
-def _only(results: Iterable[tuple[Feed, Outputs]]) -> tuple[Feed, Outputs]:
+def _only(results: Results) -> tuple[Feed, Outputs]:
     """The one result of a model that sees the whole scan at once."""
     found = list(results)
     if len(found) != 1:

@@ -11,6 +11,7 @@ from edge.detect.instances import InstanceMask, bring_mask, paste_patch
 from edge.detect.layouts import BoxTensors, Candidates, anchor_free, one_per_label, separate_boxes, yolov5
 from edge.detect.place import place_box
 from edge.detect.suppress import suppress
+from edge.detect.windows import put_together
 from edge.errors import EngineError, PackError
 from edge.findings import Detection, Detections, LookedFor
 from edge.geometry import Grid
@@ -19,35 +20,61 @@ from edge.prepare import Feed
 from edge.reasons import BAD_MANIFEST, BAD_OUTPUT
 from edge.scan import Scan
 from edge.tasks import Outputs
+from edge.volume.tiles import Start, Tiles
+
+Results = Iterable[tuple[Feed, Outputs]]
 
 UNSET = 0.5
 """Threshold of a label that is no finding."""
 
 
-def detect(
-    results: Iterable[tuple[Feed, Outputs]], scans: Mapping[str, Scan], manifest: Manifest, model: Model
-) -> Detections:
+def detect(results: Results, scans: Mapping[str, Scan], manifest: Manifest, model: Model) -> Detections:
     """Return what was found, the highest score first. See `edge.tasks.conclude`.
 
     Of the boxes of one label that overlap by more than the manifest's ``overlap`` the surest stays. A box of which
-    nothing lies on the source (it is in the letterbox's padding) is left out.
+    nothing lies on the source (it is in the letterbox's padding) is left out and counted. Boxes of a picture that is
+    seen in windows are put together first, see `edge.detect.windows`.
     """
     task = manifest.task
     if not isinstance(task, DetectionTask):
         raise TypeError(f"detecting with a task of kind {task.kind}")
+    limits = [_limit(label, model) for label in task.labels]
+    found, fed = (_once if task.windows is None else _in_windows)(results, task, limits)
+    kept = suppress(found, overlap=task.overlap, most=task.most)
+    scan = scans[manifest.inputs[0].name]
+    source = (scan.slide or scan).grid
+    drawn = (_detection(kept, index, task.labels, model, fed, source) for index in range(len(kept.scores)))
+    boxes = tuple(box for box in drawn if box is not None)
+    return Detections(
+        boxes=boxes,
+        labels=tuple(LookedFor(name=label.name, title=label.title, finding=label.finding) for label in task.labels),
+        grid=fed,
+        outside=len(kept.scores) - len(boxes),
+    )
+
+
+def _once(results: Results, task: DetectionTask, limits: Sequence[float]) -> tuple[Candidates, Grid]:
+    """The candidates of a model that sees everything at once, and what it saw."""
     found = list(results)
     if len(found) != 1:
         raise EngineError(f"Detecting: the model ran {len(found)} times, expected once.", BAD_OUTPUT)
     feed, outputs = found[0]
-    limits = [_limit(label, model) for label in task.labels]
-    kept = suppress(_candidates(outputs, task, limits, feed.grid), overlap=task.overlap, most=task.most)
-    source = scans[manifest.inputs[0].name].grid
-    boxes = (_detection(kept, index, task.labels, model, feed.grid, source) for index in range(len(kept.scores)))
-    return Detections(
-        boxes=tuple(box for box in boxes if box is not None),
-        labels=tuple(LookedFor(name=label.name, title=label.title, finding=label.finding) for label in task.labels),
-        grid=feed.grid,
-    )
+    return _candidates(outputs, task, limits, feed.grid), feed.grid
+
+
+def _in_windows(results: Results, task: DetectionTask, limits: Sequence[float]) -> tuple[Candidates, Grid]:
+    """The candidates of all windows on the picture, and the picture as it was prepared."""
+    parts: list[tuple[Start, Candidates]] = []
+    last: tuple[Tiles, Grid] | None = None
+    for feed, outputs in results:
+        if feed.window is None:
+            raise EngineError("Detecting: the model was fed a whole scan, expected windows.", BAD_OUTPUT)
+        last = feed.window.tiles, feed.grid
+        found = _candidates(outputs, task, limits, feed.grid)
+        parts.append((feed.window.start, suppress(found, overlap=task.overlap, most=task.most)))
+    if last is None or len(parts) != last[0].runs:
+        raise EngineError(f"Detecting: the model ran {len(parts)} times, expected once a window.", BAD_OUTPUT)
+    return put_together(parts, last[0]), last[1]
 
 
 def _limit(label: Label, model: Model) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,9 +21,10 @@ from edge.prepare import Feed, Window
 from edge.reasons import BAD_OUTPUT
 from edge.scan import Scan
 from edge.tasks import Outputs, activate, finite_output, shares
+from edge.volume.bands import measure_picture
 from edge.volume.blend import Blocks, Scores, Slab, blend
-from edge.volume.measure import measure
-from edge.volume.source import Codes, Decision, labels_on_source
+from edge.volume.measure import Measure, measure
+from edge.volume.source import Codes, Decision, labels_as_fed, labels_on_source
 from edge.volume.tiles import Flips, Start
 
 Results = Iterable[tuple[Feed, Outputs]]
@@ -36,7 +38,8 @@ def segment(results: Results, scans: Mapping[str, Scan], manifest: Manifest, mod
 
     Scores are brought to the source linearly and decided there, so that outlines follow the source's voxels and
     not the model's coarser ones. What the model did not see (cropped away) is no label. Of a volume seen in windows,
-    scores are blended and decided slab by slab: a volume of scores never lies in memory whole.
+    scores are blended and decided slab by slab: a volume of scores never lies in memory whole. A picture in windows is
+    labelled as it was prepared, row by row.
     """
     task = manifest.task
     if not isinstance(task, SegmentationTask):
@@ -50,6 +53,8 @@ def segment(results: Results, scans: Mapping[str, Scan], manifest: Manifest, mod
     source = slice_seen(scan.grid, feed.grid) if flat else scan.grid
     decision = _decision(task, model)
     every = itertools.chain([first], running)
+    if feed.window is not None and flat:
+        return _of_picture(_in_windows(every, task, decision, None, feed), feed.grid, task, model)
     if feed.window is None:
         codes = _at_once(every, task, decision, source)
     else:
@@ -88,16 +93,25 @@ def _at_once(results: Results, task: SegmentationTask, decision: Decision, sourc
     return labels_on_source([slab], feed.grid.resized(stacked.shape[1:]), source, decision)
 
 
-def _in_windows(results: Results, task: SegmentationTask, decision: Decision, source: Grid, first: Feed) -> Codes:
-    """Labels from overlapping answers, within the memory that was planned; what lies on the disk is gone afterwards."""
+def _in_windows(
+    results: Results, task: SegmentationTask, decision: Decision, source: Grid | None, first: Feed
+) -> Codes:
+    """Labels from overlapping answers, within the memory that was planned; what lies on the disk is gone afterwards.
+
+    Without a source, they are those of the windows' own axes.
+    """
     window = _window(first)
     memory = window.memory
+    if memory is None:
+        raise EngineError("Segmenting: the windows come without a plan of memory.", BAD_OUTPUT)
     with tempfile.TemporaryDirectory(prefix="edgerun-", dir=_on_disk(), ignore_cleanup_errors=True) as name:
         folder = Path(name)
         blocks = None if memory.block_classes is None else Blocks(classes=memory.block_classes, folder=folder)
         scored = _scored(results, task, decision.classes)
         slabs = blend(scored, window.tiles, decision.classes, blocks=blocks)
         labels = folder if memory.labels_on_disk else None
+        if source is None:
+            return labels_as_fed(slabs, window.tiles.shape, decision, folder=labels)
         return labels_on_source(slabs, first.grid, source, decision, folder=labels)
 
 
@@ -111,7 +125,10 @@ def _scored(results: Results, task: SegmentationTask, classes: int) -> Iterator[
     """The scores of each window, as they come."""
     for feed, outputs in results:
         window = _window(feed)
-        yield window.start, window.flips, _scores(outputs, task, (classes, *window.tiles.patch))
+        flat = next(iter(feed.tensors.values())).ndim == 4
+        patch = window.tiles.patch
+        scores = _scores(outputs, task, (classes, patch[0], patch[2]) if flat else (classes, *patch))
+        yield window.start, window.flips, scores[:, :, np.newaxis] if flat else scores
 
 
 def _window(feed: Feed) -> Window:
@@ -123,15 +140,27 @@ def _window(feed: Feed) -> Window:
 def _found(codes: Codes, source: Grid, task: SegmentationTask, model: Model, *, volume: bool) -> Segmentation:
     found = Segmentation(regions=(), codes=codes, exclusive=task.activation == "softmax", grid=source)
     regions = (
-        _region(label, np.asarray(found.mask(index)), source, model, task.least_pixels)
+        _region(label, measure(np.asarray(found.mask(index)), source), source, model, task.least_pixels)
         for index, label in enumerate(task.labels)
     )
     # Frames tell no thickness, whatever the distance between them on their grid.
     return replace(found, regions=tuple(item if volume else replace(item, volume_ml=None) for item in regions))
 
 
-def _region(label: Label, mask: NDArray[np.bool_], grid: Grid, model: Model, least_pixels: int) -> Region:
-    measured = measure(mask, grid)
+def _of_picture(codes: Codes, grid: Grid, task: SegmentationTask, model: Model) -> Segmentation:
+    """The regions of a picture whose labels, shape (row, 1, column), may lie on the disk."""
+    plane = codes[:, 0][np.newaxis]
+    exclusive = task.activation == "softmax"
+    found = Segmentation(regions=(), codes=plane, exclusive=exclusive, grid=grid, in_windows=True)
+    measures = measure_picture(found, len(task.labels))
+    regions = (
+        _region(label, measured, grid, model, task.least_pixels)
+        for label, measured in zip(task.labels, measures, strict=True)
+    )
+    return replace(found, regions=tuple(regions))
+
+
+def _region(label: Label, measured: Measure, grid: Grid, model: Model, least_pixels: int) -> Region:
     pixels, box, volume = measured.voxels, measured.box, grid.shape[0] > 1
     positive = pixels >= least_pixels
     area = grid.pixel_area_mm2
@@ -145,7 +174,7 @@ def _region(label: Label, mask: NDArray[np.bool_], grid: Grid, model: Model, lea
         finding=label.finding,
         urgency=label.urgency if positive and label.finding else None,
         pixels=pixels,
-        share=pixels / mask.size,
+        share=pixels / math.prod(grid.shape),
         area_mm2=None if area is None or volume else pixels * area,
         box=None if box is None else (box[1], box[2], box[4], box[5]),
         slices=None if box is None or not volume else (box[0], box[3]),

@@ -33,6 +33,8 @@ class Volume:
         Whether the fed grid is oblique to the source, so that every score has to be kept.
     held_bytes : int
         What is held all the while besides: the scan's own voxels, the engine with its working memory.
+    streamed : bool
+        Whether each window is read and prepared by itself.
     """
 
     tiles: Tiles
@@ -41,6 +43,7 @@ class Volume:
     channels: int = 1
     oblique: bool = False
     held_bytes: int = 0
+    streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +130,7 @@ def _laid_out(volume: Volume, *, block: int | None, labels_on_disk: bool) -> Mem
         block_classes=block,
         labels_on_disk=labels_on_disk,
         held_bytes=volume.held_bytes,
-        prepared_bytes=FLOAT * volume.channels * math.prod(tiles.shape),
+        prepared_bytes=0 if volume.streamed else FLOAT * volume.channels * math.prod(tiles.shape),
         window_bytes=2 * FLOAT * (volume.channels + classes) * patch,
         sums_bytes=sums if block is None else sums // classes * block,
         weights_bytes=FLOAT * (patch + tiles.patch[0] * plane + 2 * THICKNESS * plane),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.geometry import EXACT, Grid, index_map, resample
+from edge.geometry import EXACT, Grid, Shape, index_map, resample
 from edge.volume.blend import Scores, Slab
 from edge.volume.scratch import scratch_array
 
@@ -90,6 +90,25 @@ class Decision:
         if self.limits is None:
             return np.asarray(codes == self.dtype.type(index))
         return np.asarray((codes >> self.dtype.type(index)) & self.dtype.type(1), dtype=np.bool_)
+
+
+def labels_as_fed(slabs: Iterable[Slab], shape: Shape, decision: Decision, *, folder: Path | None = None) -> Codes:
+    """Return the label of every voxel of the fed grid itself, as each slab is decided.
+
+    Parameters
+    ----------
+    slabs : iterable of Slab
+        As `edge.volume.blend.blend` yields them.
+    shape : tuple of int
+        Of the fed grid.
+    decision : Decision
+    folder : Path, optional
+        Where the labels lie in a temporary file, see `edge.volume.scratch`.
+    """
+    labels: Codes = scratch_array(shape, decision.dtype, folder)
+    for slab in slabs:
+        labels[slab.z : slab.z + slab.scores.shape[1]] = decision.decide(slab.scores)
+    return labels
 
 
 def labels_on_source(

@@ -20,7 +20,7 @@ from edge.write.report import FileReport, ResultReport, StudyReport, content_sha
 REPORT = "report.json"
 OURS = re.compile(
     r"(\d+-)?"
-    r"(overlay\.png|mask-.+\.(png|nii\.gz)|labels\.(nii\.gz|json)|instances\.png"
+    r"(overlay\.png|mask-.+\.(png|nii\.gz|tif)|labels\.(nii\.gz|json|tif)|instances\.png"
     r"|(warped|displacement)\.nii\.gz|synthetic\.(png|nii\.gz))"
 )
 """Names of the files that the writers make."""

@@ -32,13 +32,14 @@ TAG = (62, 18)
 def draw_detections(canvas: Pixels, scan: Scan, findings: Detections) -> None:
     """Draw the slice twice: as it was received, and with every box that lies on it."""
     (view,) = views_of(scan, [plane_to_show(scan, findings)])
-    here = [index for index, box in enumerate(findings.boxes) if lies_on(box, scan.grid, view.grid)]
+    source = (scan.slide or scan).grid
+    here = [index for index, box in enumerate(findings.boxes) if lies_on(box, source, view.grid)]
     places = [view.fitted(panel) for panel in TWO_LISTED.panels]
     write_caption(canvas, TWO_LISTED.panels[0], as_received(scan, view, places[0]))
     write_caption(canvas, TWO_LISTED.panels[1], _caption(len(here), len(findings.boxes)))
     for place in places:
         show(canvas, view, place)
-    _draw_boxes(canvas, scan, findings, here, (view.grid, places[1]))
+    _draw_boxes(canvas, source, findings, here, (view.grid, places[1]))
     for place in places:
         write_sides(canvas, view, place)
     draw_scale_bar(canvas, view, places[0], TWO_LISTED.panels[0])
@@ -78,13 +79,15 @@ def _caption(here: int, total: int) -> str:
     return f"Boxes drawn by the model: {words}" + (f", {here} of them in this slice" if here < total else "")
 
 
-def _draw_boxes(canvas: Pixels, scan: Scan, findings: Detections, here: Sequence[int], shown: tuple[Grid, Box]) -> None:
+def _draw_boxes(
+    canvas: Pixels, source: Grid, findings: Detections, here: Sequence[int], shown: tuple[Grid, Box]
+) -> None:
     """The surest come last, so that they lie on top."""
     plane, room = shown
     names = [label.name for label in findings.labels]
     colours = {index: LABEL_COLOURS[names.index(findings.boxes[index].name) % len(LABEL_COLOURS)] for index in here}
     draw_outlines(canvas, [_outlined(findings.boxes[index], plane, colours[index]) for index in reversed(here)], room)
-    drawn = {index: _on_canvas(edges_on(findings.boxes[index], scan.grid, plane), plane, room) for index in here}
+    drawn = {index: _on_canvas(edges_on(findings.boxes[index], source, plane), plane, room) for index in here}
     for index in reversed(here):
         _rectangle(canvas, drawn[index], colours[index], masked=findings.boxes[index].mask is not None)
     taken: list[Box] = []

@@ -5,12 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from edge.findings import Classification, InfluenceMap
-from edge.geometry import Grid, index_map, resample
+from edge.findings import Classification, InfluenceMap, LabelScore, Tilewise
+from edge.geometry import Grid, Interpolation, index_map, resample
 from edge.scan import Scan
-from edge.write.canvas import Pixels, place
+from edge.write.canvas import BLACK, VERMILION, Box, Pixels, place
 from edge.write.panels import TWO, as_received, draw_scale_bar, show, write_caption, write_sides
 from edge.write.view import View, as_looked_at, slice_shown, views_of
+
+FRAME = 2
+"""Pixels between a window and the frame that marks it."""
 
 
 def draw_classification(canvas: Pixels, scan: Scan, findings: Classification) -> None:
@@ -29,12 +32,32 @@ def draw_classification(canvas: Pixels, scan: Scan, findings: Classification) ->
         write_caption(canvas, TWO.panels[1], "The model gives no influence map for this picture.")
         return
     said = next(item for item in findings.labels if item.name == chosen.label)
-    words = "Influence map (no finding): what raised the score"
-    if said.positive and said.finding:
-        words = "Influence map, not the outline of a lesion"
+    words = _map_words(findings, said)
     write_caption(canvas, TWO.panels[1], f"{words}: {said.title}" if len(findings.labels) > 1 else words)
-    place(canvas, _tinted(view, chosen), boxes[1])
+    place(canvas, _tinted(view, chosen, tilewise=findings.tilewise is not None), boxes[1])
+    if findings.tilewise is not None:
+        _mark_best(canvas, findings.tilewise, chosen.label, ((scan.slide or scan).grid, boxes[1]))
     write_sides(canvas, view, boxes[1])
+
+
+def _map_words(findings: Classification, said: LabelScore) -> str:
+    if findings.tilewise is not None:
+        return "Scores of the windows, the highest framed; no outline"
+    if said.positive and said.finding:
+        return "Influence map, not the outline of a lesion"
+    return "Influence map (no finding): what raised the score"
+
+
+def _mark_best(canvas: Pixels, tilewise: Tilewise, label: str, shown: tuple[Grid, Box]) -> None:
+    """Draw a frame around the window with the highest score."""
+    grid, room = shown
+    _, rows, columns = grid.shape
+    top, left, bottom, right = next(tile.box for tile in tilewise.best if tile.label == label)
+    y0, y1 = (room.top + round(edge * room.height / rows) for edge in (top, bottom + 1))
+    x0, x1 = (room.left + round(edge * room.width / columns) for edge in (left, right + 1))
+    first, last = (x0 - FRAME, y0 - FRAME), (max(x1, x0 + 1) + FRAME - 1, max(y1, y0 + 1) + FRAME - 1)
+    cv2.rectangle(canvas, first, last, BLACK, 4, cv2.LINE_8)
+    cv2.rectangle(canvas, first, last, VERMILION, 2, cv2.LINE_8)
 
 
 def _map_to_show(findings: Classification) -> InfluenceMap | None:
@@ -61,10 +84,11 @@ def _strongest_slice(scan: Scan, shown: InfluenceMap) -> int:
     return min(max(round(float(place_of[0])), 0), scan.grid.shape[0] - 1)
 
 
-def _tinted(view: View, shown: InfluenceMap) -> Pixels:
-    """The picture with what raised the score in cividis' yellow."""
-    raised = resample(shown.values, shown.grid, view.grid, interpolation="linear")[0].clip(0.0, None)
-    largest = float(raised.max())
+def _tinted(view: View, shown: InfluenceMap, *, tilewise: bool) -> Pixels:
+    """The picture with what raised the score in cividis' yellow; windows as squares, as yellow as their scores are."""
+    kind: Interpolation = "nearest" if tilewise else "linear"
+    raised = resample(shown.values, shown.grid, view.grid, interpolation=kind)[0].clip(0.0, None)
+    largest = 1.0 if tilewise else float(raised.max())
     if largest <= 0.0:
         return np.ascontiguousarray(view.pixels)
     share = raised / largest

@@ -24,7 +24,7 @@ COMPRESSION = 1
 """Labels shrink well at once, and level 6 takes several times as long."""
 
 
-def nifti(values: NDArray[Any], grid: Grid, description: str) -> bytes:
+def nifti(values: NDArray[Any], grid: Grid, description: str, *, lengths_told: bool = True) -> bytes:
     """Return a volume as the bytes of a ``.nii.gz``.
 
     Parameters
@@ -35,6 +35,8 @@ def nifti(values: NDArray[Any], grid: Grid, description: str) -> bytes:
         In patient space.
     description : str
         At most 79 characters of it are kept, in ASCII; no patient data.
+    lengths_told : bool
+        Whether the unit of lengths is known to be the millimetre; else the file says that it is not known.
 
     Raises
     ------
@@ -43,10 +45,11 @@ def nifti(values: NDArray[Any], grid: Grid, description: str) -> bytes:
     """
     if values.shape != grid.shape:
         raise ValueError(f"Writing a NIfTI volume of shape {values.shape}: its grid has {grid.shape}.")
-    return _zipped(values, grid, (*values.shape[::-1],), description, None)
+    dimensions = tuple(values.shape[::-1])
+    return _zipped(values, _header(values.dtype, grid, dimensions, description, lengths_told=lengths_told))
 
 
-def nifti_field(field_mm: NDArray[Any], grid: Grid, description: str) -> bytes:
+def nifti_field(field_mm: NDArray[Any], grid: Grid, description: str, *, lengths_told: bool = True) -> bytes:
     """Return a displacement field as the bytes of a ``.nii.gz``, as ITK and ANTs exchange them.
 
     Five dimensions (x, y, z, 1, 3) with the intent 1007 (vector), whose components stay along x, y and z of LPS in
@@ -59,26 +62,34 @@ def nifti_field(field_mm: NDArray[Any], grid: Grid, description: str) -> bytes:
         From a voxel's place to the place in the moving scan that belongs to it.
     grid : Grid
         In patient space.
+    lengths_told : bool
+        As in `nifti`.
     """
     if field_mm.shape != (3, *grid.shape):
         raise ValueError(f"Writing a displacement field of shape {field_mm.shape}: its grid has {grid.shape}.")
-    return _zipped(field_mm, grid, (*grid.shape[::-1], 1, 3), description, VECTOR)
+    dimensions = (*grid.shape[::-1], 1, 3)
+    header = _header(field_mm.dtype, grid, dimensions, description, lengths_told=lengths_told, intent=VECTOR)
+    return _zipped(field_mm, header)
 
 
-def _zipped(
-    values: NDArray[Any], grid: Grid, dimensions: tuple[int, ...], description: str, intent: Literal[1007] | None
-) -> bytes:
+def _zipped(values: NDArray[Any], header: bytes) -> bytes:
     """Values in C order are in NIfTI's order already: x fastest, components slowest. No second copy is made."""
     out = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=COMPRESSION, fileobj=out, mtime=0) as file:
-        file.write(_header(values.dtype, grid, dimensions, description, intent) + bytes(4))
+        file.write(header + bytes(4))
         for part in values:
             file.write(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes())
     return out.getvalue()
 
 
 def _header(
-    dtype: np.dtype[Any], grid: Grid, dimensions: tuple[int, ...], description: str, intent: int | None
+    dtype: np.dtype[Any],
+    grid: Grid,
+    dimensions: tuple[int, ...],
+    description: str,
+    *,
+    lengths_told: bool,
+    intent: Literal[1007] | None = None,
 ) -> bytes:
     from nibabel import Nifti1Header  # noqa: PLC0415 -- takes long to load, and most results need none
 
@@ -91,7 +102,7 @@ def _header(
     affine = (LPS_TO_RAS @ grid.matrix)[:, [2, 1, 0, 3]]
     header.set_qform(affine, code=SCANNER)
     header.set_sform(affine, code=SCANNER)
-    header.set_xyzt_units("mm")
+    header.set_xyzt_units("mm" if lengths_told else "unknown")
     header.set_slope_inter(1.0, 0.0)
     header["descrip"] = description.encode("ascii", "replace")[:DESCRIPTION_BYTES]
     if intent is not None:

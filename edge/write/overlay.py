@@ -38,6 +38,7 @@ from edge.write.panels import (
     LABEL_COLOURS,
     LINE,
     THREE,
+    TWICE_THREE,
     TWO,
     TWO_LISTED,
     WIDTH,
@@ -95,7 +96,9 @@ def overlay(result: ResultReport, scan: Scan | None, findings: Findings | None) 
 
 def layout_of(findings: Findings | None) -> Layout:
     """Return where pictures and lines stand."""
-    if isinstance(findings, Registration) or (isinstance(findings, Segmentation) and findings.grid.shape[0] > 1):
+    if isinstance(findings, Registration):
+        return TWICE_THREE
+    if isinstance(findings, Segmentation) and findings.grid.shape[0] > 1:
         return THREE
     return TWO_LISTED if isinstance(findings, Detections) else TWO
 
@@ -110,7 +113,7 @@ def _pictures(canvas: Pixels, scan: Scan, findings: Findings) -> None:
     elif isinstance(findings, Translation):
         draw_translation(canvas, scan, findings)
     else:
-        draw_registration(canvas, findings)
+        draw_registration(canvas, scan, findings)
 
 
 def _banner(canvas: Pixels, result: ResultReport) -> None:

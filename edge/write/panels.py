@@ -56,6 +56,11 @@ THREE = Layout(
     lines=Box(left=16, top=510, width=WIDTH - 32, height=180),
 )
 
+TWICE_THREE = Layout(
+    panels=tuple(Box(left=left, top=top, width=320, height=196) for top in (104, 332) for left in (16, 352, 688)),
+    lines=Box(left=16, top=566, width=WIDTH - 32, height=124),
+)
+
 
 def write_caption(canvas: Pixels, panel: Box, text: str) -> None:
     """Write what a panel shows above it."""
@@ -98,10 +103,12 @@ def _letter(canvas: Pixels, letters: str, left: int, top: int) -> None:
 
 def draw_scale_bar(canvas: Pixels, view: View, box: Box, panel: Box, *, further: str = "") -> None:
     """Draw a bar of a round length, where the distance between pixels is known; words where there is none."""
-    spacing = view.grid.pixel_spacing_mm
+    spacing = None if view.where is None else view.grid.pixel_spacing_mm
     mm_per_pixel = 0.0 if spacing is None else spacing[1] * view.pixels.shape[1] / box.width
     fitting = [n for n in ROUND_MM if spacing is not None and 1.0 <= n / mm_per_pixel <= box.width / 3]
-    if spacing is None:
+    if view.where is None:
+        words = "No scale: the file does not say in which unit its lengths are."
+    elif spacing is None:
         words = "No scale: the file does not give the size of a pixel."
     elif not fitting:
         words = "No scale: the picture is too small to draw a bar."
@@ -110,8 +117,7 @@ def draw_scale_bar(canvas: Pixels, view: View, box: Box, panel: Box, *, further:
         bar = Box(left=box.left + 12, top=box.top + box.height - 14, width=pixels, height=5)
         fill(canvas, Box(left=bar.left - 1, top=bar.top - 1, width=bar.width + 2, height=bar.height + 2), BLACK)
         fill(canvas, bar, WHITE)
-        where = "at the detector" if view.grid.space == "detector" else "in the patient"
-        words = f"Bar: {fitting[-1]:g} mm {where}{further}"
+        words = f"Bar: {fitting[-1]:g} mm {view.where}{further}"
     write_note(canvas, panel, words)
 
 
@@ -145,6 +151,9 @@ def as_received(scan: Scan, view: View, box: Box) -> str:
     """Return the caption of a slice: which of how many, its size, and how much larger it is drawn."""
     rows, columns = view.pixels.shape[:2]
     enlarged = max(box.width / columns, box.height / rows)
+    if scan.slide is not None:
+        _, all_rows, all_columns = scan.slide.grid.shape
+        return f"Slide as received, {all_columns} x {all_rows}, made small"
     which = f"{which_slice(scan, view.grid)}, " if scan.grid.shape[0] > 1 else ""
     larger = f", enlarged {enlarged:.1f} times" if enlarged > 1.05 else ""
     return f"Picture as received, {which}{columns} x {rows}{larger}"

@@ -10,6 +10,7 @@ import numpy as np
 from edge.findings import Region, Segmentation
 from edge.geometry import Grid
 from edge.scan import Scan
+from edge.volume.bands import brought_small
 from edge.write.canvas import Box, Pixels
 from edge.write.outlines import Outlined, draw_outlines
 from edge.write.panels import (
@@ -64,7 +65,10 @@ def _draw_plane(canvas: Pixels, findings: Segmentation, view: View, box: Box) ->
 
 def outlined(findings: Segmentation, plane: Grid) -> list[Outlined]:
     """Return the masks of what is there on a plane, numbered as the labels are."""
-    there = replace(findings, codes=cut(findings.codes, findings.grid, plane)[np.newaxis])
+    if findings.in_windows:
+        there = brought_small(findings, plane)
+    else:
+        there = replace(findings, codes=cut(findings.codes, findings.grid, plane)[np.newaxis])
     return [
         Outlined(mask=there.mask(index)[0], tag=f"{index + 1}", colour=LABEL_COLOURS[index % len(LABEL_COLOURS)])
         for index, region in enumerate(findings.regions)

@@ -16,7 +16,11 @@ def registered(result: ResultReport, scan: Scan | None, findings: Findings | Non
     """
     if not isinstance(findings, Registration):
         return {}
+    told = all(each.lengths_told for each in (result.scan, *result.others.values()))
+    words = f"Displacement in {'mm' if told else 'the unit of the scans'}, LPS (ITK)"
     return {
-        "warped.nii.gz": nifti(findings.warped, findings.grid, "Moving scan brought onto the fixed one"),
-        "displacement.nii.gz": nifti_field(findings.displacement_mm, findings.grid, "Displacement in mm, LPS (ITK)"),
+        "warped.nii.gz": nifti(
+            findings.warped, findings.grid, "Moving scan brought onto the fixed one", lengths_told=told
+        ),
+        "displacement.nii.gz": nifti_field(findings.displacement_mm, findings.grid, words, lengths_told=told),
     }

@@ -15,7 +15,7 @@ from typing import Literal
 
 from edge.detect.place import Edges, Point, Sizes
 from edge.engines import EngineFacts
-from edge.findings import LabelScore, LookedFor, Notice, Region, State
+from edge.findings import LabelScore, LookedFor, Notice, Region, State, Tilewise
 from edge.geometry import Grid
 from edge.pack.manifest import Code, Licence, Urgency
 from edge.reasons import Reason
@@ -42,13 +42,17 @@ class ReasonReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanReport:
-    """Which scan this result is of. Neither the patient's name nor number stands here."""
+    """Which scan this result is of. Neither the patient's name nor number stands here.
+
+    Where ``lengths_told`` is false, the unit of the grid's lengths is not known.
+    """
 
     study_instance_uid: str | None
     series_instance_uid: str | None
     stack: Stack | None
     unit: str | None
     grid: Grid | None
+    lengths_told: bool = True
     acquisition: Acquisition
     sources: tuple[Source, ...]
 
@@ -68,6 +72,29 @@ class PackReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SliceReport:
+    """The one slice or frame of a scan that the model saw.
+
+    Parameters
+    ----------
+    across : {"slice", "frame", "row", "column"}
+        What is counted: a row or a column where the model saw a plane across the slices as they were acquired.
+    index : int
+        From 0.
+    count : int
+        How many there are.
+    source, frame : int, optional
+        Of a slice or frame: index into the scan's ``sources``, and the frame's number in that file, both from 0.
+    """
+
+    across: Literal["slice", "frame", "row", "column"]
+    index: int
+    count: int
+    source: int | None
+    frame: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassificationReport:
     """The labels of the whole scan; see `edge.findings.Classification`."""
 
@@ -75,6 +102,7 @@ class ClassificationReport:
     labels: tuple[LabelScore, ...]
     grade: str | None
     mapped: tuple[str, ...]
+    tilewise: Tilewise | None = None
     score_meaning: str = UNCALIBRATED
 
 
@@ -82,12 +110,14 @@ class ClassificationReport:
 class SegmentationReport:
     """The regions of the picture or volume; see `edge.findings.Segmentation`. The masks are files beside the report.
 
-    ``exclusive`` tells whether each voxel has one label at most.
+    ``exclusive`` tells whether each voxel has one label at most. ``grid`` is that of the labels, and so of pixels and
+    boxes, where it is not the scan's own: of a picture that was seen in windows.
     """
 
     kind: Literal["segmentation"] = "segmentation"
     regions: tuple[Region, ...]
     exclusive: bool
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,21 +146,28 @@ class BoxReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectionReport:
-    """Everything that was found, the highest score first, and everything that was looked for."""
+    """Everything that was found, the highest score first, and everything that was looked for.
+
+    ``outside`` counts boxes that are left out, as they lie outside the picture, in what was filled up around it.
+    """
 
     kind: Literal["detection"] = "detection"
     boxes: tuple[BoxReport, ...]
     labels: tuple[LookedFor, ...]
+    outside: int = 0
     score_meaning: str = UNCALIBRATED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationReport:
-    """How far the moving scan was moved; see `edge.findings.Registration`. The field is a file beside the report."""
+    """How far the moving scan was moved; see `edge.findings.Registration`. The field is a file beside the report.
+
+    Lengths are null where the files do not say in which unit theirs are.
+    """
 
     kind: Literal["registration"] = "registration"
-    mean_mm: float
-    largest_mm: float
+    mean_mm: float | None
+    largest_mm: float | None
     folded_share: float
     unit: Literal["mm"] = "mm"
     displacement: str = TOWARDS
@@ -166,7 +203,8 @@ class ResultReport:
     ``refusals`` is filled exactly where the state is not-analysed, ``failure`` where it is failed, ``findings`` and
     ``engine`` where it is one of the others; ``pack`` wherever one was chosen. ``done`` says that something was made
     of the scans and that nothing was looked for. ``confirmed`` holds what was taken
-    from a person's word because the files do not tell; ``others``, by name of input, the scans beside ``scan``.
+    from a person's word because the files do not tell; ``others``, by name of input, the scans beside ``scan``;
+    ``seen`` the one slice or frame that the model saw of a scan that has several.
     """
 
     state: State
@@ -181,6 +219,7 @@ class ResultReport:
     notes: tuple[str, ...] = ()
     confirmed: Mapping[str, str]
     others: Mapping[str, ScanReport] = field(default_factory=dict)
+    seen: SliceReport | None = None
     files: tuple[FileReport, ...] = ()
 
     @property

@@ -17,7 +17,7 @@ from edge.write.nifti import nifti
 from edge.write.panels import TWO, as_received, draw_scale_bar, show, write_caption, write_sides
 from edge.write.planes import cut, upright
 from edge.write.report import SYNTHETIC, ResultReport
-from edge.write.view import View, eight_bit, grey, slice_shown, stretched, views_of
+from edge.write.view import View, eight_bit, grey, slice_shown, stretched, views_of, where_measured
 
 LEAST_PIXELS = 512
 """Along the longer side of the file: fewer could not hold the word in letters that can be read."""
@@ -40,7 +40,8 @@ def synthetic(result: ResultReport, scan: Scan | None, findings: Findings | None
     files = {"synthetic.png": encode_png(burn(enlarged, findings.makes))}
     if findings.grid.shape[0] > 1 and findings.grid.space == "patient":
         words = f"{SYNTHETIC} {findings.makes}, {findings.unit}"
-        files["synthetic.nii.gz"] = nifti(findings.values, findings.grid, words)
+        told = result.scan.lengths_told
+        files["synthetic.nii.gz"] = nifti(findings.values, findings.grid, words, lengths_told=told)
     return files
 
 
@@ -106,7 +107,7 @@ def _source_view(scan: Scan, findings: Translation, plane: Grid) -> View:
         (view,) = views_of(scan, [slice_shown(scan, findings)])
         return view
     there: NDArray[Any] = resample(scan.voxels.astype(np.float32), scan.grid, plane, fill=np.nan)[0]
-    return View(pixels=grey(stretched(there, 1.0, 99.0)), grid=plane)
+    return View(pixels=grey(stretched(there, 1.0, 99.0)), grid=plane, where=where_measured(scan))
 
 
 def _burn_into(canvas: Pixels, box: Box, makes: str) -> None:

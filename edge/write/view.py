@@ -22,10 +22,14 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class View:
-    """A slice as grey or colours for a screen, shape (rows, columns, 3), and where it lies: (1, rows, columns)."""
+    """A slice as grey or colours for a screen, shape (rows, columns, 3), and where it lies: (1, rows, columns).
+
+    `where` tells in words where its lengths are those of the grid; None: their unit is not known.
+    """
 
     pixels: Pixels
     grid: Grid
+    where: str | None = "in the patient"
 
     @property
     def size(self) -> tuple[float, float]:
@@ -60,19 +64,32 @@ def which_slice(scan: Scan, plane: Grid) -> str:
     return f"{name} {at + 1} of {scan.grid.shape[axis]}"
 
 
+def where_measured(scan: Scan) -> str | None:
+    """Return in words where a length is measured that the scan's grid tells; None where its unit is not known.
+
+    A picture that does not lie in the patient is a projection, unless it is one of slide microscopy.
+    """
+    if not scan.lengths_told:
+        return None
+    if scan.grid.space == "patient":
+        return "in the patient"
+    return "on the slide" if scan.slide is not None or scan.acquisition.modality == "SM" else "at the detector"
+
+
 def views_of(scan: Scan, planes: Sequence[Grid]) -> tuple[View, ...]:
     """Return slices of a scan, all of them in the same window: its own, else from the 1st to the 99th percentile."""
     cuts = [cut(scan.voxels, scan.grid, plane) for plane in planes]
     if scan.voxels.ndim == 4:
         pictures = [part if part.dtype == np.uint8 else eight_bit(stretched(part, 0.0, 100.0)) for part in cuts]
         return tuple(
-            View(pixels=np.ascontiguousarray(part[..., ::-1]), grid=plane)
+            View(pixels=np.ascontiguousarray(part[..., ::-1]), grid=plane, where=where_measured(scan))
             for part, plane in zip(pictures, planes, strict=True)
         )
     shares = _windowed(scan, cuts, planes)
     if scan.acquisition.photometric == "MONOCHROME1":
         shares = [1.0 - part for part in shares]
-    return tuple(View(pixels=grey(part), grid=plane) for part, plane in zip(shares, planes, strict=True))
+    where = where_measured(scan)
+    return tuple(View(pixels=grey(part), grid=plane, where=where) for part, plane in zip(shares, planes, strict=True))
 
 
 def _windowed(scan: Scan, cuts: Sequence[NDArray[Any]], planes: Sequence[Grid]) -> list[NDArray[Any]]:

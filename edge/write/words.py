@@ -16,15 +16,20 @@ from edge.write.report import (
     SYNTHETIC,
     UNCALIBRATED,
     BoxReport,
+    ClassificationReport,
     DetectionReport,
     FindingsReport,
     RegistrationReport,
     ResultReport,
+    SliceReport,
     TranslationReport,
     found_in,
     looked_for,
     there_in,
 )
+
+LEAST_MM2, LEAST_MM = 0.01, 0.1
+"""Below, areas are told in square micrometres, and lengths in micrometres."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +80,19 @@ def _lines(found: FindingsReport, grid: Grid | None) -> tuple[list[Line], list[s
     if found.kind == "translation":
         return [Line(text=text) for text in translation_words(found)], []
     ranked = sorted(found.labels, key=lambda item: (not (item.positive and item.finding), -item.score))
-    return [Line(text=_score_words(item)) for item in ranked], [UNCALIBRATED]
+    return [Line(text=_score_words(item)) for item in ranked], [*tile_words(found, ranked[0].name), UNCALIBRATED]
+
+
+def tile_words(found: ClassificationReport, label: str) -> list[str]:
+    """Return the rule by which the scores of windows became that of the picture, and where the best of a label lies."""
+    if found.tilewise is None:
+        return []
+    rule = f"The score is the highest of {found.tilewise.tiles} windows"
+    best = next((tile for tile in found.tilewise.best if tile.label == label), None)
+    if best is None:
+        return [f"{rule}."]
+    top, left, bottom, right = best.box
+    return [f"{rule}: at row {top + 1} to {bottom + 1}, column {left + 1} to {right + 1} of the picture."]
 
 
 def _gravity(region: Region) -> tuple[bool, bool, int]:
@@ -101,8 +118,20 @@ def region_words(region: Region, grid: Grid | None) -> str:
         return f"{region.title}: {', '.join(_volume_words(region, region.slices, grid))}"
     if region.area_mm2 is None:
         return f"{region.title}: {region.pixels} pixels, area unknown (no pixel size)"
-    digits = 0 if region.area_mm2 >= 10.0 else 2
-    return f"{region.title}: {region.pixels} pixels, {region.area_mm2:.{digits}f} mm2"
+    return f"{region.title}: {region.pixels} pixels, {area_words(region.area_mm2)}"
+
+
+def area_words(area_mm2: float) -> str:
+    """Return an area as a person reads it; what a microscope shows in square micrometres.
+
+    Examples
+    --------
+    >>> area_words(431.7), area_words(2.345), area_words(0.000153)
+    ('432 mm2', '2.35 mm2', '153 um2')
+    """
+    if area_mm2 < LEAST_MM2:
+        return f"{area_mm2 * 1e6:.0f} um2"
+    return f"{area_mm2:.{0 if area_mm2 >= 10.0 else 2}f} mm2"
 
 
 def _volume_words(region: Region, slices: tuple[int, int], grid: Grid | None) -> list[str]:
@@ -147,9 +176,11 @@ def box_words(box: BoxReport, grid: Grid | None) -> str:
 
 def _size_words(box: BoxReport) -> str:
     """Width first, as pictures are measured, then height, then depth."""
-    known = [f"{length:.1f}" for length in reversed(box.size_mm) if length is not None]
+    known = [length for length in reversed(box.size_mm) if length is not None]
+    if known and max(known) < LEAST_MM:
+        return f"{' x '.join(f'{length * 1000:.{int(length < LEAST_MM / 10)}f}' for length in known)} um"
     if known:
-        return f"{' x '.join(known)} mm"
+        return f"{' x '.join(f'{length:.1f}' for length in known)} mm"
     _, height, width = (box.edges[axis + 3] - box.edges[axis] for axis in range(3))
     return f"{width:.0f} x {height:.0f} pixels, size in mm unknown"
 
@@ -159,6 +190,18 @@ def _slices_words(box: BoxReport, total: int) -> str:
     return f"slice {first} of {total}" if first >= last else f"slices {first} to {last} of {total}"
 
 
+def seen_words(seen: SliceReport) -> str:
+    """Return which slice or frame of how many the model saw, counted from 1 as a viewer counts them."""
+    return f"{seen.across} {seen.index + 1} of {seen.count}"
+
+
+def moved_words(found: RegistrationReport) -> str:
+    """Return by how much the moving scan was moved."""
+    if found.mean_mm is None or found.largest_mm is None:
+        return "a length that is not told, as the files do not give its unit"
+    return f"{found.mean_mm:.1f} mm on average, {found.largest_mm:.1f} mm at most"
+
+
 def registration_words(found: RegistrationReport) -> list[str]:
     """Return how far the moving scan was moved, and where space was turned inside out."""
     folds = "nowhere"
@@ -166,7 +209,7 @@ def registration_words(found: RegistrationReport) -> list[str]:
         share = "less than 0.01%" if found.folded_share < 0.0001 else f"{found.folded_share:.2%}"
         folds = f"in {share} of the voxels, where the alignment cannot be right"
     return [
-        f"The moving scan was moved by {found.mean_mm:.1f} mm on average, {found.largest_mm:.1f} mm at most.",
+        f"The moving scan was moved by {moved_words(found)}.",
         f"Space is folded {folds}.",
     ]
 

@@ -158,7 +158,12 @@ SCANS = {
 
 
 def test_every_row_of_the_table_of_scan_checks_is_tested() -> None:
-    assert set(SCANS) == set(SCAN_CHECKS)
+    assert {*SCANS, "lengths"} == set(SCAN_CHECKS)
+
+
+def test_lengths_in_no_known_unit_are_warned_of_and_refuse_nothing() -> None:
+    (notice,) = check_scan(replace(scan_with(), lengths_told=False), ACCEPTS)
+    assert (notice.reason.code, notice.severity) == ("C733", "warn")
 
 
 @pytest.mark.parametrize("name", SCANS)
@@ -206,7 +211,7 @@ def test_only_what_the_files_do_not_tell_is_taken_from_a_person() -> None:
     assert confirm(Acquisition(modality="CR"), told) == Acquisition(modality="CR", view="AP")
 
 
-SAID = {"modality": "dx", "body-part": "chest", "view": "ap", "age-years": "3", "unit": "hu"}
+SAID = {"modality": "dx", "body-part": "chest", "view": "ap", "age-years": "3", "unit": "hu", "spacing": "MM"}
 
 
 def test_a_person_can_confirm_everything_that_the_files_do_not_tell() -> None:
@@ -229,6 +234,17 @@ def test_a_unit_is_taken_from_a_person_only_where_the_file_tells_none() -> None:
     assert (known.unit, vouched["unit"]) == ("HU", "HU")
     told, vouched = confirm_scan(replace(untold, unit="BQML"), {"unit": "HU"})
     assert (told.unit, vouched) == ("BQML", {})
+
+
+def test_millimetres_are_taken_from_a_person_only_where_the_file_tells_no_unit_of_lengths() -> None:
+    known, vouched = confirm_scan(replace(scan_with(), lengths_told=False), {"spacing": " MM ", "view": "ap"})
+    assert (known.lengths_told, vouched["spacing"]) == (True, "mm")
+    assert confirm_scan(scan_with(), {"spacing": "mm"})[1] == {}
+
+
+def test_lengths_in_another_unit_than_millimetres_cannot_be_confirmed() -> None:
+    with pytest.raises(UsageError, match="expected one of mm"):
+        confirm(Acquisition(), {"spacing": "cm"})
 
 
 def test_a_unit_that_is_none_is_a_mistake_of_the_caller() -> None:

@@ -69,4 +69,4 @@ def test_regions_cross_from_the_reading_process_to_its_parent(tmp_path: Path) ->
     scan, series = load(path), series_of([describe(path)])
     assert isinstance(series, Series)
     sent = parse(Loaded, dump(loaded_of(scan)))
-    assert scan_of(sent, bytearray(b"".join(raw_of(scan))), series).regions == (BOX,)
+    assert scan_of(sent, bytearray(b"".join(raw_of(scan))), series, lambda *_: scan.voxels).regions == (BOX,)

@@ -16,7 +16,8 @@ Pixels = NDArray[np.uint8]
 Values = tuple[str, tuple[int, ...]]
 Order = Literal["<", ">"]
 NONE, LZW, JPEG, DEFLATE = 1, 5, 7, 8
-CODES = {"B": 1, "H": 3, "I": 4, "Q": 16}
+CODES = {"B": 1, "H": 3, "I": 4, "Q": 16, "R": 5}
+"""``R`` is a RATIONAL: two numbers for each value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,15 +152,15 @@ def _append(data: bytearray, one: Page, order: Order, *, big: bool) -> tuple[int
     tags = {**listed, **one.tags}
     for tag in sorted(tags):
         code, values = tags[tag]
-        packed = struct.pack(f"{order}{len(values)}{code}", *values)
+        packed = struct.pack(f"{order}{len(values)}{code.replace('R', 'I')}", *values)
         width = 8 if big else 4
         if len(packed) > width:
             data += b"\0" * (len(data) % 2)
             packed, place = _packed(order, len(data), big=big), packed
             data += place
-        entries += struct.pack(order + ("HHQ" if big else "HHI"), tag, CODES[code], len(values)) + packed.ljust(
-            width, b"\0"
-        )
+        count = len(values) // 2 if code == "R" else len(values)
+        entry = struct.pack(order + ("HHQ" if big else "HHI"), tag, CODES[code], count)
+        entries += entry + packed.ljust(width, b"\0")
     here = len(data)
     data += struct.pack(order + ("Q" if big else "H"), len(tags)) + entries
     end = len(data)

@@ -11,16 +11,19 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.detect.planted import DETECTIONS, LABELS, MASKS, SCORES, boxes_net, one_per_label_net, painted, yolov5_net
-from edge.errors import PackError
+from edge.errors import EngineError, PackError
 from edge.findings import Detections, state_of
 from edge.geometry import Turn
-from edge.pack.manifest import DetectionTask, Manifest
+from edge.pack.manifest import DetectionTask, Manifest, Windows
+from edge.pipeline import examine
+from edge.prepare import prepare
 from edge.reasons import BAD_MANIFEST
 from edge.scan import Scan
-from edge.testing import phantom_scan
+from edge.tasks import conclude
+from edge.testing import FakeEngine, phantom_scan, tiny_input
 from tests.prepare.images import step
 from tests.read.dicom_files import all_turns, canonical_grid, rotated
-from tests.tasks.models import answered, label, volume_input, volume_of, with_task
+from tests.tasks.models import answered, label, model_of, volume_input, volume_of, with_task
 from tests.tasks.nets import findings
 
 Array = NDArray[Any]
@@ -99,6 +102,58 @@ def test_a_box_in_the_padding_is_left_out() -> None:
     found = answered(manifest_of("yolov5", LETTERBOX), {"image": scan}, lambda _: {DETECTIONS: beside})
     assert isinstance(found, Detections)
     assert [box.place.edges for box in found.boxes] == [(0.0, 6.0, 14.0, 1.0, 10.0, 18.0)]
+    assert found.outside == 1
+
+
+def test_what_is_left_out_is_warned_of_with_its_count() -> None:
+    scan = picture_of((16, 32), [(4, 4, 7, 7)])
+    engine = FakeEngine(lambda _: {DETECTIONS: given}, outputs=[DETECTIONS])
+    manifest = manifest_of("yolov5", LETTERBOX)
+    given = np.zeros((1, 3, 7), np.float32)
+    given[0, :, :5] = [[16, 2, 4, 4, 1], [16, 30, 3, 3, 1], [16, 16, 4, 4, 1]]
+    given[0, :, 5] = 1.0
+    (warning,) = examine({"image": scan}, manifest, model_of(manifest), engine).warnings
+    assert (warning.reason.code, warning.detail) == ("C732", "2 left out, 1 kept.")
+    given = given[:, 2:]
+    assert examine({"image": scan}, manifest, model_of(manifest), engine).warnings == ()
+
+
+# Windows -------------------------------------------------------------------------------------------------
+
+
+def windowed(overlap: float = 0.5, **changes: Any) -> Manifest:
+    """Windows of 16 x 16 pixels, each as it is."""
+    scaled = step("rescale", low=0.0, high=255.0)
+    made = manifest_of("yolov5", windows=Windows(overlap=overlap), **changes)
+    return replace(made, inputs=(tiny_input(size=16, steps=[scaled]),))
+
+
+@pytest.mark.parametrize("overlap", [0.3, 0.5, 0.75])
+def test_squares_of_a_large_picture_are_each_found_once(overlap: float) -> None:
+    boxes = [(y, x, y + 3, x + 3) for y, x in ((1, 1), (8, 20), (14, 14), (30, 44), (40, 30))]
+    scan = picture_of((45, 50), boxes)
+    found = detected(scan, windowed(overlap), yolov5_net((16, 16), (3, 5)))
+    assert edges(found)["small"] == [(0, *box[:2], 1, *box[2:]) for box in sorted(boxes)]
+    assert found.grid.shape == (1, 45, 50)
+
+
+def test_windows_at_another_resolution_give_boxes_on_the_pictures_own_pixels() -> None:
+    scan = picture_of((90, 100), [(20, 40, 26, 46)], spacing_mm=(0.5, 0.5))
+    made = windowed()
+    coarser = step("resample", spacing_mm=[1.0, 1.0, 1.0])
+    made = replace(made, inputs=(replace(made.inputs[0], steps=(coarser, *made.inputs[0].steps)),))
+    (box,) = detected(scan, made, yolov5_net((16, 16), (3, 5))).boxes
+    assert box.place.edges == pytest.approx((0, 20, 40, 1, 26, 46))
+    assert box.place.size_mm == pytest.approx((None, 3.0, 3.0))
+
+
+def test_a_model_that_did_not_see_every_window_gives_no_answer() -> None:
+    made = windowed()
+    scans = {"image": picture_of((45, 50), [])}
+    nothing = {DETECTIONS: np.zeros((1, 1, 7), np.float32)}
+    results = [(feed, nothing) for feed in prepare(scans, made)][:-1]
+    with pytest.raises(EngineError, match="expected once a window"):
+        conclude(results, scans, made, model_of(made))
 
 
 @pytest.mark.parametrize(("least", "names"), [(0.4, ["large", "small"]), (0.8, ["large"]), (0.95, [])])

@@ -235,6 +235,7 @@ def several(shape: tuple[int, int, int] = (16, 16, 16)) -> Manifest:
 def plan_of(scan: Scan, manifest: Manifest) -> MemoryPlan:
     window = next(prepare({"image": scan}, manifest)).window
     assert window is not None
+    assert window.memory is not None
     return window.memory
 
 

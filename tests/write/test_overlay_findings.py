@@ -181,6 +181,7 @@ def test_of_a_volume_the_slice_that_was_seen_is_shown_upright_with_its_outlines(
     voxels[tuple(at)] = 255  # only this slice is bright
     grid = Grid.of((60, 60, 60), np.eye(4), "patient")
     scan = replace(phantom_scan((1, 1, 1)), voxels=voxels, grid=grid, stack="volume", value_range=(0.0, 255.0))
+    scan = replace(scan, places=tuple((0, z) for z in range(60)))
     first, second = (other for other in range(3) if other != axis)
     matrix = np.eye(4)[:, [axis, first, second, 3]]
     matrix[axis, 3] = 7

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.findings import Registration
-from edge.write.panels import THREE
+from edge.write.panels import TWICE_THREE
 from edge.write.registered import registered
 from tests.write.outcomes import classified, failed, outcome, picture_scan, pixels, score, words_of
 from tests.write.planted import oblique_grid, registration, volume_scan
@@ -23,7 +23,7 @@ FOUND = registration(SCAN, (8.0, 0.0, 0.0))
 
 
 def panel_of(picture: Array, index: int) -> Array:
-    box = THREE.panels[index]
+    box = TWICE_THREE.panels[index]
     return np.asarray(picture[box.top : box.top + box.height, box.left : box.left + box.width])
 
 
@@ -31,26 +31,67 @@ def files_of(findings: Registration) -> dict[str, bytes]:
     return registered(outcome(SCAN, findings).result, SCAN, findings)
 
 
-def test_where_the_scans_agree_the_squares_cannot_be_seen() -> None:
+def shown(picture: Array, index: int) -> Array:
+    """A panel without the letters at its edges."""
+    part = panel_of(picture, index)
+    drawn = np.flatnonzero((part != part[0, 0]).any(axis=(0, 2)))
+    return part[24:-24, drawn[0] + 24 : drawn[-1] - 24].astype(int)
+
+
+@pytest.mark.parametrize("plane", [0, 1, 2])
+def test_where_the_scans_agree_the_squares_cannot_be_seen(plane: int) -> None:
+    """Fixed alone is what both are drawn as where nothing was moved at all."""
+    alone = pixels(outcome(SCAN, replace(FOUND, before=FOUND.fixed, warped=FOUND.fixed)))
     picture = pixels(outcome(SCAN, FOUND))
-    fixed, before, after = (panel_of(picture, index)[30:230, 30:290].astype(int) for index in range(3))
-    assert np.abs(after - fixed).max() <= 1
-    assert (np.abs(before - fixed).max(axis=-1) > 20).mean() > 0.01
+    assert np.abs(shown(picture, 3 + plane) - shown(alone, 3 + plane)).max() <= 1
 
 
-def test_the_moving_scan_is_shown_in_half_of_the_squares() -> None:
-    black = replace(FOUND, before=np.full_like(FOUND.fixed, np.nan))
-    picture = pixels(outcome(SCAN, black))
-    before = panel_of(picture, 1)[:260]
-    dark = (before[before.shape[0] // 3 : 2 * before.shape[0] // 3, 60:260] < 10).all(axis=-1)
-    assert 0.4 < dark.mean() < 0.6
+@pytest.mark.parametrize(("shift_mm", "planes"), [((8.0, 0.0, 0.0), (0, 1)), ((0.0, 0.0, 8.0), (1, 2))])
+def test_a_shift_is_seen_before_in_the_planes_in_which_it_lies(
+    shift_mm: tuple[float, float, float], planes: tuple[int, int]
+) -> None:
+    """Along the body's axis it breaks no edge of an axial plane; the other two planes are what shows it."""
+    found = registration(SCAN, shift_mm)
+    picture = pixels(outcome(SCAN, found))
+    alone = pixels(outcome(SCAN, replace(found, before=found.fixed, warped=found.fixed)))
+    for plane in planes:
+        differs = np.abs(shown(picture, plane) - shown(alone, plane)).max(axis=-1) > 20
+        assert differs.mean() > 0.01
+
+
+@pytest.mark.parametrize("plane", [0, 1, 2])
+def test_the_moving_scan_is_shown_in_half_of_the_squares(plane: int) -> None:
+    black = replace(FOUND, before=np.full_like(FOUND.fixed, np.nan), fixed=np.abs(FOUND.fixed) + 100)
+    part = shown(pixels(outcome(SCAN, black)), plane)
+    middle = part[part.shape[0] // 4 : 3 * part.shape[0] // 4, part.shape[1] // 4 : 3 * part.shape[1] // 4]
+    dark = (middle < 5).all(axis=-1)
+    assert 0.35 < dark.mean() < 0.8
+
+
+def test_planes_and_their_sides_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = words_of(monkeypatch, outcome(SCAN, FOUND))
+    for when in ("Before", "After"):
+        for plane in ("Axial, slice 13 of 24", "Coronal, row 21 of 40", "Sagittal, column 25 of 48"):
+            assert f"{when}: {plane}" in said
+    assert any(text.startswith("Bar: ") and text.endswith("in the patient, the same for all") for text in said)
+
+
+def test_lengths_in_no_known_unit_are_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = replace(SCAN, lengths_told=False)
+    of = outcome(scan, FOUND)
+    said = words_of(monkeypatch, of)
+    assert "No scale: the file does not say in which unit its lengths are." in said
+    assert "The moving scan was moved by a length that is not told, as the files do not give its unit." in said
+    files = registered(of.result, scan, FOUND)
+    units = [nibabel.Nifti1Image.from_bytes(gzip.decompress(data)).header["xyzt_units"] for data in files.values()]
+    assert units == [0, 0]
 
 
 def test_what_is_outside_of_the_moving_scan_does_not_black_out_the_rest() -> None:
     holes = FOUND.warped.copy()
     holes[:, :3], holes[12, 20, 20] = np.nan, np.inf
     picture = pixels(outcome(SCAN, replace(FOUND, warped=holes)))
-    assert np.unique(panel_of(picture, 2)).size > 30
+    assert np.unique(panel_of(picture, 3)).size > 30
 
 
 def test_the_words_say_how_far_it_was_moved_and_that_nothing_was_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +101,6 @@ def test_the_words_say_how_far_it_was_moved_and_that_nothing_was_looked_for(monk
     assert "The moving scan was moved by 3.3 mm on average, 11.0 mm at most." in said
     assert "Space is folded nowhere." in said
     assert "Nothing was looked for: this is not 'no finding'." in said
-    assert "Fixed: Axial, slice 13 of 24" in said
     assert of.result.summary.endswith("3.3 mm on average, 11.0 mm at most. Nothing was looked for.")
 
 
