@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from edge.engines import ENGINES
-from edge.engines.tensorrt import TensorRtRtxEngine, build, engine, plans, prepare, prepared
+from edge.engines.tensorrt import build, engine, plans, prepare, prepared
 from edge.engines.tensorrt.build import (
     HINTS,
     LARGEST_BATCH,
@@ -311,7 +311,7 @@ def test_messages_lose_their_place_in_the_source_code(text: str, words: str | No
     assert words is None or found == words.strip()
 
 
-def test_what_the_real_library_built_is_kept_and_only_its_loading_needs_a_gpu(
+def test_what_the_real_library_built_and_cannot_load_here_is_not_kept(
     library: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     if find_gpu() is not None:
@@ -320,9 +320,7 @@ def test_what_the_real_library_built_is_kept_and_only_its_loading_needs_a_gpu(
     for user in (plans, engine):
         monkeypatch.setattr(user, "open_memory", FakeMemory)
     model = tiny_model()
-    prepare(model, name=library.engine, precision="fp32", threads=1)
-    assert prepared(model, name=library.engine, precision="fp32")
-    with pytest.raises(EngineError, match=r"the plan does not load \(.*CUDA driver.*\) and is removed") as caught:
-        TensorRtRtxEngine(model, precision="fp32", threads=1)
-    assert caught.value.reason is ENGINE_NOT_PREPARED
+    with pytest.raises(EngineError, match=r"what was built does not load here \(.*CUDA driver.*\)") as caught:
+        prepare(model, name=library.engine, precision="fp32", threads=1)
+    assert caught.value.reason is ENGINE_OPEN
     assert not prepared(model, name=library.engine, precision="fp32")

@@ -157,6 +157,13 @@ def test_a_plan_that_does_not_load_is_removed_so_that_it_can_be_built_anew(place
     assert place.state.builds == 2
 
 
+def test_a_plan_that_the_gpu_is_not_served_with_is_told_when_it_is_prepared_and_not_kept(place: Place) -> None:
+    place.state.load_fails = "Error Code 6: The engine cannot run on this GPU"
+    assert "does not load here" in place.refused(place.prepare, ENGINE_OPEN)
+    assert not place.prepared()
+    assert place.state.engines == 0
+
+
 def test_a_plan_that_finds_no_memory_stays(place: Place) -> None:
     place.prepare()
     place.state.load_fails = "Error Code 2: OutOfMemory"

@@ -7,12 +7,19 @@ from contextlib import closing
 from dataclasses import replace
 
 from edge.engines.cache import Conditions, Store, open_store
-from edge.engines.tensorrt.build import LARGEST_BATCH, LARGEST_INPUT, Progress, build_plan, workspace_limit
+from edge.engines.tensorrt.build import (
+    LARGEST_BATCH,
+    LARGEST_INPUT,
+    OTHERWISE,
+    Progress,
+    build_plan,
+    workspace_limit,
+)
 from edge.engines.tensorrt.library import Library, has_timing_cache, load_library
 from edge.engines.tensorrt.memory import Reached, open_memory
 from edge.errors import EngineError
 from edge.jetson import gpu_id, power_mode
-from edge.reasons import ENGINE_NOT_PREPARED
+from edge.reasons import ENGINE_NOT_PREPARED, ENGINE_OPEN
 
 RECIPE = "1"
 """Goes up with every change in how plans are built: those built otherwise are then built anew."""
@@ -37,8 +44,8 @@ def prepare(model: bytes, *, name: str, precision: str, threads: int, progress: 
     Raises
     ------
     EngineError
-        ``E500`` a package is not there, ``E501`` TensorRT does not take the model, ``E504`` no GPU answers, ``E505``
-        `progress` stopped it, ``E506`` the folder for plans is not safe.
+        ``E500`` a package is not there, ``E501`` TensorRT does not take the model or does not serve this GPU, ``E504``
+        no GPU answers, ``E505`` `progress` stopped it, ``E506`` the folder for plans is not safe.
     OutputError
         ``W800`` or ``W801``: the plan cannot be written.
     """
@@ -56,9 +63,19 @@ def prepare(model: bytes, *, name: str, precision: str, threads: int, progress: 
             timing=(store.get(learnt).payload or b"") if has_timing_cache(library) else b"",
             progress=progress,
         )
-    if built.timing:
-        store.put(learnt, built.timing)
+        if built.timing:
+            store.put(learnt, built.timing)
+        _check_loads(library, built.plan)
     store.put(conditions, built.plan)
+
+
+def _check_loads(library: Library, plan: bytes) -> None:
+    """A plan can be built for a GPU that its own runtime does not serve: then preparing again would change nothing."""
+    library.lines.clear()
+    runtime = library.trt.Runtime(library.logger)
+    if runtime.deserialize_cuda_engine(plan) is None:
+        found = f"what was built does not load here ({library.words()})"
+        raise EngineError(f"Preparing {library.name}: {found}. {OTHERWISE}", ENGINE_OPEN)
 
 
 def prepared(model: bytes, *, name: str, precision: str) -> bool:
