@@ -173,14 +173,15 @@ class _Build:
         self.progress(f"calibrating INT8 with {len(plan.calibrate) or 'generated'} scans ({plan.method})")
         seen_by = {"scans": _set_hash(_flat(plan.calibrate)), "inputs": dump(plan.draft.inputs)}
         calibrated_on = hashlib.sha256(repr(seen_by).encode()).hexdigest()
-        calibration = calibration_of(plan.onnx, self._feeds, calibrated_on, plan.method, self.work)
         steps = plan.max_steps if plan.tune is not None else 1
         try:
+            calibration = calibration_of(plan.onnx, self._feeds, calibrated_on, plan.method, self.work)
             return find_int8(
                 plan.onnx, plan.draft, self._feeds, calibration, plan.engines, try_out=self._try, max_steps=steps
             )
         except NothingToQuantiseError as error:
             self.notes.append(f"There is no INT8 model. {error.message}")
+            self.progress(self.notes[-1])
             return Found(candidates=(), trails=(), layers=())
 
     def _feeds(self) -> Iterable[Feed]:

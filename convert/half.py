@@ -44,11 +44,25 @@ def to_fp16(model: bytes) -> bytes:
     converted = convert_float_to_float16(
         proto, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *IN_FLOAT], disable_shape_infer=True
     )
+    _drop_repeated(converted)
     graph = ONNXModel(converted)
     graph.topological_sort()
     _name_apart(graph.model)
     del graph.model.graph.value_info[:]
     return serialise(graph.model)
+
+
+def _drop_repeated(proto: ModelProto) -> None:
+    """Some versions of the converter write the cast of a tensor once for each layer that takes it."""
+    kept: list[NodeProto] = []
+    casts: set[tuple[str, str]] = set()
+    for node in proto.graph.node:
+        ends = (node.input[0], node.output[0]) if node.op_type == "Cast" else None
+        if ends is None or ends not in casts:
+            kept.append(node)
+            casts |= {ends} if ends else set()
+    del proto.graph.node[:]
+    proto.graph.node.extend(kept)
 
 
 def _name_apart(proto: ModelProto) -> None:

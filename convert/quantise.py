@@ -75,7 +75,7 @@ OPTIONS: Mapping[str, object] = {
 
 
 class NothingToQuantiseError(UsageError):
-    """Every layer that could be quantised is to stay in float, as in a net that is all head."""
+    """No layer can be quantised, or each that could be is to stay in float, as in a net that is all head."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,8 @@ def calibrate(model: bytes, feeds: Iterable[Feed], *, method: Method) -> Calibra
     ready = optimise(model)
     proto = onnx.load_from_string(ready)
     if not any(node.op_type in WEIGHED for node in proto.graph.node):
-        raise UsageError(f"Quantising a model: found none of {', '.join(WEIGHED)}: INT8 would gain nothing.")
+        found = f"found none of {', '.join(WEIGHED)}: INT8 would gain nothing."
+        raise NothingToQuantiseError(f"Quantising a model: {found}")
     checked = (check_feed(feed, proto.graph, index) for index, feed in enumerate(feeds))
     ranges = _ranges(ready, checked, method)
     _check_ranges(ranges, proto.graph)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge.engines import EngineFacts, TensorSpec, check_feeds
 from edge.engines.kept import Artefact, keep_if_faster, kept
+from edge.engines.signal_stack import keeping_signal_stack
 from edge.errors import EngineError
 from edge.reasons import ENGINE_OPEN, ENGINE_RUN
 from edge.typed import dump, parse
@@ -87,7 +88,8 @@ class OpenVinoEngine:
     def __init__(self, model: bytes, *, precision: str, threads: int) -> None:
         try:
             core = ov.Core()
-            found = _imported(core, model, precision, threads) or _compile(core, model, threads)
+            with keeping_signal_stack():
+                found = _imported(core, model, precision, threads) or _compile(core, model, threads)
             self._compiled, self.inputs, self.outputs = found
             self._request = self._compiled.create_infer_request()
             self.facts = _facts(core, self._compiled, precision)
@@ -137,7 +139,8 @@ def prepare(model: bytes, *, name: str, precision: str, threads: int) -> None:
     """
 
     def make() -> bytes:
-        compiled, inputs, outputs = _compile(ov.Core(), model, threads)
+        with keeping_signal_stack():
+            compiled, inputs, outputs = _compile(ov.Core(), model, threads)
         blob = io.BytesIO()
         compiled.export_model(blob)
         return json.dumps(dump(Ports(inputs=inputs, outputs=outputs))).encode() + b"\n" + blob.getvalue()

@@ -29,6 +29,7 @@ from edge.engines.apart import EngineApart
 from edge.errors import EngineError, UsageError
 from edge.pack.store import Pack
 from tests.convert.chest import CHEST, Splits, chest_onnx, chest_pack, chest_set, chest_splits
+from tests.convert.graphs import Builder
 from tests.convert.scans import BRIGHT, Bench, Heard, Impatient, bench, brightness_net, pictures, turned, with_weights
 from tests.read.files import png
 
@@ -234,6 +235,18 @@ def test_every_precision_gets_a_threshold_of_its_own(small: Bench) -> None:
     assert after < before
     judgement = verdict_on(found, "int8 on onnxruntime")
     assert judgement.verdict != "rejected"
+
+
+def test_a_model_in_which_int8_has_nothing_to_gain_is_built_without_it_and_says_so(small: Bench) -> None:
+    net, heard = Builder(channels=1), Heard()
+    mean = net.node("ReduceMean", "image", net.constant(np.array([2, 3])), keepdims=0)
+    net.node("Mul", mean, net.constant(np.array([20.0], np.float32)), output="scores")
+    found = build(small.plan(onnx=net.model({"scores": ["batch", 1]})), heard)
+    assert [item.precision for item in found.candidates] == ["fp32"]
+    (note,) = [
+        note for note in found.notes if note.startswith("There is no INT8 model. Quantising a model: found none")
+    ]
+    assert note in heard.lines
 
 
 # Candidates that come to grief ---------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from convert.cam import TOLERANCES, MapCheck, cam_problem, check_maps, find_head
 from convert.half import to_fp16
 from convert.optimise import drop_unread
 from convert.sources import load_source
-from edge.engines import ENGINES
+from edge.engines import available_engines
 from edge.errors import UsageError
 from edge.pack.manifest import Precision
 from edge.pack.onnx_file import inspect_onnx
@@ -74,7 +74,7 @@ def test_the_mean_of_the_map_and_the_bias_are_the_logit(pooling: str, layer: str
     assert check.constant == ()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", available_engines())
 @pytest.mark.parametrize("precision", TOLERANCES)
 @pytest.mark.parametrize("rank", [2, 3])
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_without_a_layer_the_features_are_the_maps(precision: Precision) -> None
     net.node("Flatten", net.node("GlobalAveragePool", maps), output="logit")
     model = insert_cam(net.built(), "logit")
     assert graph_of(model).node[-1].op_type == "Identity"
-    for engine in ENGINES:
+    for engine in available_engines():
         assert problems(answers(at(precision, model, net.images()), net.images(), engine, precision), precision) == ()
 
 
@@ -286,7 +286,7 @@ def with_map() -> bytes:
 
 
 @pytest.mark.parametrize("precision", TOLERANCES)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", available_engines())
 def test_one_wrong_weight_breaks_the_identity_of_its_value_alone(precision: Precision, engine: str) -> None:
     def change(weights: Array) -> None:
         weights[1, 2] += 0.5
@@ -306,7 +306,7 @@ def test_maps_of_other_scans_are_found() -> None:
     assert len(problems({"logit": found["logit"], "cam": found["cam"][::-1]})) == 3
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", available_engines())
 def test_a_constant_map_is_found(engine: str) -> None:
     def change(weights: Array) -> None:
         weights[2] = 0
@@ -393,7 +393,7 @@ def test_a_net_of_torch_gets_its_map(torch_nets: str, name: str) -> None:
     assert cam_problem(source.onnx, output) is None
     model = insert_cam(source.onnx, output)
     feed = {"image": np.random.default_rng(6).standard_normal((5, 2, 16, 16)).astype(np.float32)}
-    for engine in ENGINES:
+    for engine in available_engines():
         found = answers(model, feed, engine)
         assert found["cam"].shape == (5, 3, 8, 8)
         assert problems({"logit": found[output], "cam": found["cam"]}) == ()

@@ -158,3 +158,15 @@ def test_no_two_nodes_have_one_name_whatever_the_converter_does(monkeypatch: pyt
     assert len(set(names)) == len(names)
     assert sum(name.startswith("cast") for name in names) > 1
     np.testing.assert_equal(run(half, feed), expected)
+
+
+def test_a_cast_that_the_converter_writes_twice_is_there_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def repeating(proto: onnx.ModelProto, **options: Any) -> onnx.ModelProto:
+        converted: onnx.ModelProto = convert_float_to_float16(proto, **options)
+        converted.graph.node.extend([node for node in converted.graph.node if node.op_type == "Cast"])
+        return converted
+
+    model = residual_network()
+    expected = to_fp16(model)
+    monkeypatch.setattr("convert.half.convert_float_to_float16", repeating)
+    assert to_fp16(model) == expected

@@ -58,6 +58,7 @@ class State:
     execute_fails: str = ""
     load_fails: str = ""
     context_fails: bool = False
+    shape_fails: bool = False
     not_capturable: bool = False
     output_dtype: Any = DataType.FLOAT
     output_shape: tuple[int, ...] = (-1, 1)
@@ -288,7 +289,7 @@ class Context:
             self._engine.logger.log(Severity.ERROR, "set dimension is outside of the profile")
             return False
         self._shape = tuple(shape)
-        return True
+        return not self._state.shape_fails
 
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
         if name == "image":

@@ -91,6 +91,13 @@ def test_a_batch_out_of_range_is_refused(place: Place, engine: Engine, batch: in
     assert f"a batch of {batch}, expected one from 1 to {LARGEST_BATCH}" in said
 
 
+def test_a_shape_that_was_taken_in_part_is_set_again_before_the_next_run(place: Place, engine: Engine) -> None:
+    place.state.shape_fails = True
+    place.refused(lambda: engine.infer({"image": image(2)}), ENGINE_RUN)
+    place.state.shape_fails = False
+    np.testing.assert_allclose(engine.infer({"image": image(1)})["scores"], truth(image(1)), atol=1e-4)
+
+
 def test_other_feeds_are_refused(place: Place, engine: Engine) -> None:
     place.refused(lambda: engine.infer({"image": image().astype(np.float64)}), ENGINE_RUN)
     place.refused(lambda: engine.infer({}), ENGINE_RUN)

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from edge.engines import ENGINES
 from edge.errors import EngineError, PackError
 from edge.models import Models
 from edge.pack.store import Pack
 from edge.ready.place import record_path
 from edge.ready.record import write_record
 from edge.ready.rule import Plan, Wish, is_settled, plan
-from edge.reasons import ENGINE_OPEN, GPU_LOST, NO_PRECISION, PROVEN_HERE_ONLY
+from edge.reasons import ENGINE_OPEN, GOLDEN_FAILED, GPU_LOST, NO_PRECISION, PROVEN_HERE_ONLY
 from edge.table import Entry
 from edge.testing import FakeEngine
 from tests.ready.found import CUDA, GPU, chosen, heard, model, no_gpu, pack_with, record_of, tried, with_gpu
@@ -91,6 +92,19 @@ def test_the_engine_is_settled_where_it_does_not_depend_on_the_number_of_scans(p
     write_record(record_of(pack, chosen("onnxruntime"), chosen("openvino")))
     assert not is_settled(pack, FREE)
     assert is_settled(pack, Wish(engine="onnxruntime"))
+
+
+@pytest.mark.parametrize("wish", [Wish(engine="openvino"), Wish(engine="openvino", precision="fp32")])
+def test_an_engine_that_was_found_wrong_here_is_refused_whatever_its_makers_gate_says(pack: Pack, wish: Wish) -> None:
+    wrong = tried(chosen("openvino"), "P408: It does not give the known answers: case by 0.5, allowed 0.01.")
+    record = record_of(pack, chosen("onnxruntime"), tried=(tried(chosen("onnxruntime")), wrong))
+    write_record(record)
+    with pytest.raises(PackError, match="found fp32 on openvino wrong here: P408: It does not") as caught:
+        planned(pack, wish=wish)
+    assert caught.value.reason is GOLDEN_FAILED
+    assert ran(planned(pack, wish=Wish(engine="openvino", precision="int8"))) == ("openvino", "int8")
+    write_record(replace(record, versions={}))  # of other versions nothing is known
+    assert ran(planned(pack, wish=wish)) == ("openvino", "fp32")
 
 
 # A record that does not -----------------------------------------------------------------------------------
@@ -226,6 +240,26 @@ def test_a_slower_engine_runs_where_a_person_allows_it_and_every_result_says_so(
     assert notice.detail == f"Ran on onnxruntime instead of {CUDA}, as --allow-slower lets it."
 
 
+def test_a_gpu_that_shows_itself_and_does_not_answer_is_not_its_own_stand_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = pack_with(tmp_path, model("fp16", CUDA), model("fp32", "onnxruntime"))
+    with_gpu(monkeypatch)
+    write_record(record_of(pack, chosen(CUDA, "fp16")))
+    monkeypatch.setattr("edge.gpu.find_gpu", lambda: None)
+    assert ran(planned(pack, wish=SLOWER)) == ("onnxruntime", "fp32")
+
+
+def test_no_engine_that_was_found_wrong_here_stands_in_for_it(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_gpu(monkeypatch)
+    wrong = tried(chosen("onnxruntime"), "P408: It does not give the known answers: case by 0.5, allowed 0.01.")
+    prepared_for_gpu(pack, tried=(tried(chosen(CUDA, judged=False)), wrong))
+    no_gpu(monkeypatch)
+    with pytest.raises(PackError) as caught:
+        planned(pack, wish=SLOWER)
+    assert caught.value.reason is GOLDEN_FAILED
+
+
 def test_allowing_it_changes_nothing_while_the_gpu_is_there(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     with_gpu(monkeypatch)
     prepared_for_gpu(pack)
@@ -309,6 +343,7 @@ def test_any_other_failure_to_open_is_no_reason_for_another_engine(pack: Pack, m
     assert caught.value.reason is ENGINE_OPEN
 
 
+@pytest.mark.skipif(bool(ENGINES["openvino"].missing()), reason="openvino is not installed")
 def test_the_model_waits_until_it_is_known_how_many_scans_there_are(pack: Pack) -> None:
     write_record(record_of(pack, chosen("onnxruntime"), chosen("openvino"), many_from=5))
     for scans, engine in ((1, "onnxruntime"), (5, "openvino")):
