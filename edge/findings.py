@@ -272,12 +272,15 @@ class Detections:
         Where the picture or volume that the model saw lies.
     outside : int
         How many more boxes lie outside the source, in what was filled up around it.
+    more : bool
+        Whether the model gave more boxes than its pack keeps; these are the surest.
     """
 
     boxes: tuple[Detection, ...]
     labels: tuple[LookedFor, ...]
     grid: Grid
     outside: int = 0
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

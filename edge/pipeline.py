@@ -35,6 +35,7 @@ from edge.reasons import (
     BOXES_OUTSIDE,
     CONSTANT_MAP,
     FOLDED,
+    MORE_BOXES,
     NO_COMMON_PLACE,
     PART_SEEN,
     UNPROVEN_PRECISION,
@@ -383,8 +384,14 @@ def _of_folds(findings: Findings) -> tuple[Notice, ...]:
 
 
 def _of_boxes(findings: Findings) -> tuple[Notice, ...]:
-    """A warning where a detector marked what lies outside the picture."""
-    if not isinstance(findings, Detections) or not findings.outside:
+    """Warnings where a detector marked what lies outside the picture, or more than its pack keeps."""
+    if not isinstance(findings, Detections):
         return ()
-    detail = f"{findings.outside} left out, {len(findings.boxes)} kept."
-    return (Notice(reason=BOXES_OUTSIDE, severity="warn", detail=detail),)
+    said = []
+    if findings.outside:
+        detail = f"{findings.outside} left out, {len(findings.boxes)} kept."
+        said.append(Notice(reason=BOXES_OUTSIDE, severity="warn", detail=detail))
+    if findings.more:
+        detail = f"The surest {len(findings.boxes)} are kept."
+        said.append(Notice(reason=MORE_BOXES, severity="warn", detail=detail))
+    return tuple(said)

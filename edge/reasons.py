@@ -244,8 +244,8 @@ UNSAFE_MODEL = _reason(
 NO_PRECISION = _reason(
     "P406",
     "no-precision",
-    "The pack has no model in the precision that was asked for.",
-    "Choose one that it has, or --precision auto.",
+    "The pack has no model for the precision and the engine that are wanted.",
+    "Choose one that it has, with --precision and --engine; `edgerun engines` tells how to get one that is missing.",
 )
 MODEL_MISMATCH = _reason(
     "P407",
@@ -528,6 +528,12 @@ UNKNOWN_LENGTHS = _reason(
     "unknown-lengths",
     "The file does not say in which unit its lengths are, so no length, area or volume is given.",
     "If you are certain that they are millimetres, say so with --confirm spacing=mm; your word goes into the report.",
+)
+MORE_BOXES = _reason(
+    "C734",
+    "more-boxes",
+    "The model marked more places than its pack keeps: those of which it was least sure are left out.",
+    "Do not count the boxes, and look at the whole picture with care: there are more places than are shown.",
 )
 
 # W8xx: writing -------------------------------------------------------------------------------------------

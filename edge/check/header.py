@@ -56,7 +56,8 @@ def colour(acquisition: Acquisition, accepts: Accepts) -> Notice | None:
     found = "rgb" if acquisition.photometric == "RGB" else "grey"
     if found == accepts.colour:
         return None
-    detail = f"Found {acquisition.photometric}, expected a {accepts.colour} picture."
+    wanted = "a grey" if accepts.colour == "grey" else "an RGB"
+    detail = f"Found {acquisition.photometric}, expected {wanted} picture."
     return Notice(reason=WRONG_COLOUR, severity="refuse", detail=detail)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from edge.findings import State
+from edge.findings import Region, State
 from edge.results import Tally
 from edge.scan import LeftOut
 from edge.write import REPORT
@@ -150,7 +150,7 @@ class Console:
 
     def _say_briefly(self, report: StudyReport) -> None:
         for result in report.results:
-            _say(f"{WORDS[result.state]:12}  {_path(result)}: {_brief(result)}")
+            _say(f"{WORDS[result.state]:12}  {_path(result)}: {_brief(result)} (in {report.folder})")
         for out in report.left_out:
             _say_left_out(out)
 
@@ -221,12 +221,15 @@ def _phrases(found: FindingsReport, result: ResultReport) -> list[str]:
         return translation_words(found)
     if found.kind == "detection":
         return _boxes(found, result)
-    return [
-        region_words(region, result.scan.grid)
-        if region.slices is not None
-        else f"{region.title}: {region.pixels} pixels" + (f", {area_words(region.area_mm2)}" if region.area_mm2 else "")
-        for region in found.regions
-    ]
+    return [_region(region, result) for region in found.regions]
+
+
+def _region(region: Region, result: ResultReport) -> str:
+    urgency = f", {region.urgency}" if region.urgency else ""
+    if region.slices is not None:
+        return f"{region_words(region, result.scan.grid)}{urgency}"
+    area = f", {area_words(region.area_mm2)}" if region.area_mm2 else ""
+    return f"{region.title}: {region.pixels} pixels{area}{urgency}"
 
 
 def _boxes(found: DetectionReport, result: ResultReport) -> list[str]:

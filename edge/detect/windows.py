@@ -61,10 +61,16 @@ def _is_held(every: Candidates, cut: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Whether each box was cut and lies, but for a part, in one of its label that was not."""
     held = np.zeros(len(cut), dtype=np.bool_)
     whole = np.flatnonzero(~cut)
+    whole = whole[np.argsort(every.boxes[whole, 0], kind="stable")]
+    tops = every.boxes[whole, 0]
+    tallest = float((every.boxes[whole, 2] - tops).max(initial=0.0))
     for index in np.flatnonzero(cut):
-        box, others = every.boxes[index], every.boxes[whole]
+        box = every.boxes[index]
+        first, last = np.searchsorted(tops, (box[0] - tallest, box[2]))  # no other reaches into its rows
+        near = whole[first:last]
+        others = every.boxes[near]
         inside = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
         common = inside.clip(0.0).prod(axis=1)
-        alike = every.labels[whole] == every.labels[index]
+        alike = every.labels[near] == every.labels[index]
         held[index] = bool(np.any(alike & (common >= COVERED * max(float((box[2:] - box[:2]).prod()), 1e-12))))
     return held

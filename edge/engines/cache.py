@@ -149,6 +149,22 @@ def open_store(folder: Path | None = None, *, limit_bytes: int | None = None) ->
     return Store(place, _key(place), _limit() if limit_bytes is None else limit_bytes)
 
 
+def read_own(path: Path) -> bytes:
+    """Return what stands in a plain file that nobody but this user can have written.
+
+    Raises
+    ------
+    OSError
+        It is not there or cannot be read. ``PermissionError``, in words: it is a link, another user owns it, or others
+        may write to it.
+    """
+    try:
+        with _opened_private(path, _OTHERS_MAY_WRITE) as file:
+            return file.read()
+    except _ForeignError as error:
+        raise PermissionError(str(error)) from error
+
+
 class Store:
     """Compiled models in one folder; for any number of processes. Made by `open_store`."""
 
@@ -164,11 +180,12 @@ class Store:
             payload = self._read(path, head)
         except FileNotFoundError:
             return Found(payload=None, why="nothing was prepared under these conditions")
-        except (_ForeignError, OSError) as error:
+        except _ForeignError as error:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
-            words = str(error) if isinstance(error, _ForeignError) else error.strerror or type(error).__name__
-            return Found(payload=None, why=f"what was prepared was not to be trusted and is removed: {words}")
+            return Found(payload=None, why=f"what was prepared was not to be trusted and is removed: {error}")
+        except OSError as error:  # such as too many open files: another time it may be read
+            return Found(payload=None, why=f"what was prepared cannot be read: {error.strerror or error}")
         with contextlib.suppress(OSError):  # a folder that may only be read from is still of use
             os.utime(path)
         return Found(payload=payload)

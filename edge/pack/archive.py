@@ -74,7 +74,9 @@ def _read_zip(path: Path, name: str, largest: int) -> bytes:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if entry.filename == name]
             if len(entries) != 1:
-                raise _missing(path / name, f"{len(entries)} of that name", largest)
+                inside = any(entry.filename.endswith(f"/{name}") for entry in archive.infolist())
+                wrapped = ", and one in a folder: zip what is in the pack's folder, not the folder" if inside else ""
+                raise _missing(path / name, f"{len(entries)} of that name{wrapped}", largest)
             entry = entries[0]
             if entry.file_size > largest:
                 raise _missing(path / name, f"{entry.file_size} bytes", largest)

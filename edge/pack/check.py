@@ -22,6 +22,8 @@ class ModelCheck:
 
     Parameters
     ----------
+    engines : tuple of str
+        Those that it may run on.
     engine : EngineFacts, optional
         What ran the golden cases; None where no engine for this model is installed here.
     golden : tuple of GoldenResult
@@ -30,6 +32,7 @@ class ModelCheck:
     precision: str
     file: str
     verdict: str
+    engines: tuple[str, ...]
     onnx: OnnxFacts
     engine: EngineFacts | None
     golden: tuple[GoldenResult, ...]
@@ -56,7 +59,13 @@ def check_pack(pack: Pack) -> tuple[ModelCheck, ...]:
     for model in pack.manifest.models:
         data, facts = pack.read_model(model)
         known = ModelCheck(
-            precision=model.precision, file=model.file, verdict=model.verdict, onnx=facts, engine=None, golden=()
+            precision=model.precision,
+            file=model.file,
+            verdict=model.verdict,
+            engines=model.engines,
+            onnx=facts,
+            engine=None,
+            golden=(),
         )
         engines = [name for name in available_engines() if name in model.engines]
         ran = [_run(pack, model, data, name) for name in engines]

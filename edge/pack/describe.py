@@ -41,10 +41,13 @@ def describe_checks(pack: Pack, checks: Sequence[ModelCheck]) -> list[str]:
             f"  {item.file}: opset {onnx.opset}, IR {onnx.ir_version}, {onnx.bytes / 1e6:.2f} MB, plain operators only"
         )
         if item.engine is None:
-            lines.append(f"  {item.precision}: no engine for it is installed here, so it was not run")
+            lines.append(f"  {item.precision} on {' or '.join(item.engines)}: not installed here, so it was not run")
             continue
         ran = f"{item.precision} on {item.engine.name} {item.engine.version} ({item.engine.provider})"
-        largest = max((result.largest_difference for result in item.golden), default=0.0)
+        if not item.golden:
+            lines.append(f"  {ran}: opens; the pack has no golden case, so no answer was checked")
+            continue
+        largest = max(result.largest_difference for result in item.golden)
         lines.append(f"  {ran}: {len(item.golden)} golden cases pass, largest difference {largest:.2g}")
     return lines
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -18,6 +17,7 @@ from edge.read.find import Paths, find_files
 from edge.read.group import group
 from edge.read.messages import Answer, At, Cut, Describe, Described, Failed, Load, Loaded, Region, scan_of
 from edge.read.process import READERS, SECONDS, Child, ChildGoneError, default_limit_bytes
+from edge.read.unchanged import check_unchanged, quoted, stamp_of
 from edge.reasons import DECODER_DIED, REASONS
 from edge.scan import Found, LeftOut, Scan, Series
 from edge.typed import dump, parse
@@ -333,6 +333,7 @@ class _Loading(_Job[Scan]):
 
     def begin(self) -> None:
         """Ask for it."""
+        self._before = stamp_of(self._series.paths[0])
         self._talk.ask(Load(series=self._series, seconds=self._seconds))
 
     def collect(self, progress: Progress) -> Scan:
@@ -345,18 +346,20 @@ class _Loading(_Job[Scan]):
                     at = answer.path
                     progress(at)
                 elif isinstance(answer, Failed) and answer.code in REASONS:
-                    raise ReadError(f"Reading {_name(at)}: {answer.message}", REASONS[answer.code])
+                    raise ReadError(f"Reading {quoted(at)}: {answer.message}", REASONS[answer.code])
                 elif isinstance(answer, Loaded):
                     return self._scan(answer, raw)
                 else:
                     raise self._talk.distrust()
         except ChildGoneError as gone:
-            message = f"Reading {_name(at)}: the process that decoded it is gone: {gone.words}."
+            message = f"Reading {quoted(at)}: the process that decoded it is gone: {gone.words}."
             raise ReadError(message, gone.reason) from gone
 
     def _scan(self, loaded: Loaded, raw: bytearray) -> Scan:
         def read(level: int, y: int, x: int, height: int, width: int) -> Pixels:
-            return self._reader.cut(self._series.paths[0], level, (y, x), (height, width))
+            pixels = self._reader.cut(self._series.paths[0], level, (y, x), (height, width))
+            check_unchanged(self._series.paths[0], self._before)
+            return pixels
 
         try:
             return scan_of(loaded, raw, self._series, read)
@@ -382,17 +385,13 @@ class _Cutting(_Job[Pixels]):
         try:
             answer, raw = self._talk.hear(asked.seconds)
             if isinstance(answer, Failed) and answer.code in REASONS:
-                raise ReadError(f"Reading {_name(asked.path)}: {answer.message}", REASONS[answer.code])
+                raise ReadError(f"Reading {quoted(asked.path)}: {answer.message}", REASONS[answer.code])
             if not isinstance(answer, Region) or len(raw) != math.prod(shape):
                 raise self._talk.distrust()
         except ChildGoneError as gone:
-            message = f"Reading {_name(asked.path)}: the process that decoded it is gone: {gone.words}."
+            message = f"Reading {quoted(asked.path)}: the process that decoded it is gone: {gone.words}."
             raise ReadError(message, gone.reason) from gone
         return np.frombuffer(raw, dtype=np.uint8).reshape(shape)
-
-
-def _name(path: str) -> str:
-    return repr(Path(path).name)
 
 
 def _say_nothing(path: str) -> None:

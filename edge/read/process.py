@@ -156,7 +156,7 @@ class Child:
             except ChildGoneError as gone:
                 raise EdgerunError(
                     f"Starting the process that reads scans with {sys.executable}: {gone.words} before it had seen "
-                    "any file. Run `edgerun doctor`, or install edgerun again."
+                    "any file. Free some memory and try again; if it stays so, install edgerun again."
                 ) from gone
             self._ready = True
             self._note_life()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from edge.engines.cache import read_own
 from edge.pack.words import File, Name, Precision, Sha256
 from edge.ready.machine import Machine, engine_versions, this_machine
 from edge.ready.place import record_path
@@ -162,11 +163,16 @@ def write_record(record: Record) -> Path:
 
 
 def read_record(pack_sha256: str) -> Record | str | None:
-    """Return a pack's record; in words what is wrong with it; or None where there is none."""
+    """Return a pack's record; in words what is wrong with it; or None where there is none.
+
+    One that others could have written would let them say that an engine, which no gate has seen, is right here.
+    """
     try:
-        record = parse(Record, json.loads(record_path(pack_sha256).read_bytes()))
+        record = parse(Record, json.loads(read_own(record_path(pack_sha256))))
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        return f"the record of its preparation is not to be trusted: {error.strerror or error}"
     except (OSError, ValueError, RecursionError):  # JSON, UTF-8 and TypedError are ValueErrors
         return "the record of its preparation cannot be read"
     return record if record.pack_sha256 == pack_sha256 else "the record of its preparation is another pack's"

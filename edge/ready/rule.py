@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge.engines import ENGINES, available_engines
-from edge.errors import EngineError
+from edge.errors import EngineError, PackError
 from edge.findings import Notice
 from edge.pack.manifest import Model
 from edge.pack.store import AUTO, Pack
 from edge.ready.candidates import candidates
 from edge.ready.place import record_path
-from edge.reasons import GPU_LOST, NO_ENGINE, PROVEN_HERE_ONLY
+from edge.reasons import GOLDEN_FAILED, GPU_LOST, NO_ENGINE, PROVEN_HERE_ONLY
 
 if TYPE_CHECKING:
     from edge.ready.record import Chosen, Record, Tried
@@ -82,7 +82,7 @@ def plan(pack: Pack, wish: Wish, scans: int, say: Say) -> Plan:
     EngineError
         ``E500`` no engine is installed; ``E504`` the GPU that was found fastest is gone.
     PackError
-        ``P406``.
+        ``P406``; ``P408``: a record that holds says that what was asked for gives wrong answers here.
     """
     record = _record(pack)
     if not _is_free(wish):
@@ -111,7 +111,10 @@ def first_engine(pack: Pack, wish: Wish) -> Plan:
     PackError
         ``P406``.
     """
-    engines = (wish.engine,) if wish.engine else available_engines()
+    return _first_of(pack, wish, (wish.engine,) if wish.engine else available_engines())
+
+
+def _first_of(pack: Pack, wish: Wish, engines: Sequence[str]) -> Plan:
     if not engines:
         raise EngineError("Choosing an engine: none is installed.", NO_ENGINE)
     model, name = pack.choose_model(wish.precision, engines)
@@ -119,8 +122,16 @@ def first_engine(pack: Pack, wish: Wish) -> Plan:
 
 
 def without_gpu(pack: Pack, wish: Wish, lost: str) -> Plan:
-    """Return what runs where the GPU is gone and a person allowed a slower engine; every result says so."""
-    found = first_engine(pack, wish)
+    """Return what runs where the GPU is gone and a person allowed a slower engine; every result says so.
+
+    Raises
+    ------
+    EngineError, PackError
+        As of `first_engine`; ``P408`` as of `plan`.
+    """
+    engines = tuple(name for name in available_engines() if not ENGINES[name].device)  # the GPU may show itself still
+    found = _first_of(pack, wish, engines)
+    _check_right(pack, found, _record(pack))
     detail = f"Ran on {found.engine} instead of {lost}, as --allow-slower lets it."
     return replace(found, notices=(Notice(reason=GPU_LOST, severity="warn", detail=detail),))
 
@@ -175,12 +186,30 @@ def _proven_here(engine: str) -> Notice:
 
 def _asked(pack: Pack, wish: Wish, record: Record | str | None) -> Plan:
     """What was asked for by name: if no gate has seen it, only where a record that holds says that it is right here."""
-    if record is None or isinstance(record, str) or wish.precision not in (AUTO, "fp32"):
+    if record is None or isinstance(record, str):
         return first_engine(pack, wish)
     proven = (each for each in record.tried if not (each.judged or each.problem) and each.golden)
-    found = next((each for each in proven if each.engine == wish.engine), None)
+    wanted = wish.precision in (AUTO, "fp32")
+    found = next((each for each in proven if wanted and each.engine == wish.engine), None)
     if found and _is_lost(found, record):
         raise EngineError(_lost_words(pack, found, record), GPU_LOST)
-    if found is None or record.differs():
+    if record.differs():
         return first_engine(pack, wish)
-    return _recorded(pack, found) or first_engine(pack, wish)
+    chosen = (_recorded(pack, found) if found else None) or first_engine(pack, wish)
+    _check_right(pack, chosen, record)
+    return chosen
+
+
+def _check_right(pack: Pack, chosen: Plan, record: Record | str | None) -> None:
+    """Refuse what gave wrong answers when the pack was prepared here: its maker's gate never saw this machine."""
+    if record is None or isinstance(record, str):
+        return
+    wanted = chosen.engine, chosen.model.precision, chosen.model.file
+    same = (each for each in record.tried if (each.engine, each.precision, each.file) == wanted)
+    wrong = next((each for each in same if each.problem.startswith(GOLDEN_FAILED.code)), None)
+    if wrong is not None:
+        found = f"`edgerun prepare` found {wrong.precision} on {wrong.engine} wrong here: {wrong.problem}"
+        raise PackError(
+            f"Choosing an engine for {pack.manifest.name}: {found} Choose another engine, or prepare it again.",
+            GOLDEN_FAILED,
+        )

@@ -33,14 +33,16 @@ def detect(results: Results, scans: Mapping[str, Scan], manifest: Manifest, mode
 
     Of the boxes of one label that overlap by more than the manifest's ``overlap`` the surest stays. A box of which
     nothing lies on the source (it is in the letterbox's padding) is left out and counted. Boxes of a picture that is
-    seen in windows are put together first, see `edge.detect.windows`.
+    seen in windows are put together first, see `edge.detect.windows`. Where there are more than the manifest's
+    ``most``, the result says so.
     """
     task = manifest.task
     if not isinstance(task, DetectionTask):
         raise TypeError(f"detecting with a task of kind {task.kind}")
     limits = [_limit(label, model) for label in task.labels]
-    found, fed = (_once if task.windows is None else _in_windows)(results, task, limits)
-    kept = suppress(found, overlap=task.overlap, most=task.most)
+    found, fed, more = (_once if task.windows is None else _in_windows)(results, task, limits)
+    stay = suppress(found, overlap=task.overlap, most=task.most + 1)
+    kept = stay.taken(np.arange(min(len(stay.scores), task.most)))
     scan = scans[manifest.inputs[0].name]
     source = (scan.slide or scan).grid
     drawn = (_detection(kept, index, task.labels, model, fed, source) for index in range(len(kept.scores)))
@@ -50,20 +52,21 @@ def detect(results: Results, scans: Mapping[str, Scan], manifest: Manifest, mode
         labels=tuple(LookedFor(name=label.name, title=label.title, finding=label.finding) for label in task.labels),
         grid=fed,
         outside=len(kept.scores) - len(boxes),
+        more=more or len(stay.scores) > task.most,
     )
 
 
-def _once(results: Results, task: DetectionTask, limits: Sequence[float]) -> tuple[Candidates, Grid]:
-    """The candidates of a model that sees everything at once, and what it saw."""
+def _once(results: Results, task: DetectionTask, limits: Sequence[float]) -> tuple[Candidates, Grid, bool]:
+    """The candidates of a model that sees everything at once, what it saw, and that none is missing."""
     found = list(results)
     if len(found) != 1:
         raise EngineError(f"Detecting: the model ran {len(found)} times, expected once.", BAD_OUTPUT)
     feed, outputs = found[0]
-    return _candidates(outputs, task, limits, feed.grid), feed.grid
+    return _candidates(outputs, task, limits, feed.grid), feed.grid, False
 
 
-def _in_windows(results: Results, task: DetectionTask, limits: Sequence[float]) -> tuple[Candidates, Grid]:
-    """The candidates of all windows on the picture, and the picture as it was prepared."""
+def _in_windows(results: Results, task: DetectionTask, limits: Sequence[float]) -> tuple[Candidates, Grid, bool]:
+    """The candidates of all windows on the picture, the picture as it was prepared, and whether a window had more."""
     parts: list[tuple[Start, Candidates]] = []
     last: tuple[Tiles, Grid] | None = None
     for feed, outputs in results:
@@ -71,10 +74,11 @@ def _in_windows(results: Results, task: DetectionTask, limits: Sequence[float]) 
             raise EngineError("Detecting: the model was fed a whole scan, expected windows.", BAD_OUTPUT)
         last = feed.window.tiles, feed.grid
         found = _candidates(outputs, task, limits, feed.grid)
-        parts.append((feed.window.start, suppress(found, overlap=task.overlap, most=task.most)))
+        parts.append((feed.window.start, suppress(found, overlap=task.overlap, most=task.most + 1)))
     if last is None or len(parts) != last[0].runs:
         raise EngineError(f"Detecting: the model ran {len(parts)} times, expected once a window.", BAD_OUTPUT)
-    return put_together(parts, last[0]), last[1]
+    more = any(len(found.scores) > task.most for _, found in parts)
+    return put_together(parts, last[0]), last[1], more
 
 
 def _limit(label: Label, model: Model) -> float:

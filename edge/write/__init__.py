@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 from edge.findings import Findings
+from edge.reasons import NEEDS_WINDOWS, NOT_ENOUGH_MEMORY
 from edge.scan import Scan
 from edge.table import Entry
 from edge.typed import parse
@@ -24,6 +25,9 @@ OURS = re.compile(
     r"|(warped|displacement)\.nii\.gz|synthetic\.(png|nii\.gz))"
 )
 """Names of the files that the writers make."""
+
+OF_MEMORY = frozenset({NOT_ENOUGH_MEMORY.code, NEEDS_WINDOWS.code})
+"""Refusals that speak of the machine and of EDGERUN_SCAN_BYTES, which no request names."""
 
 Writer = Callable[[ResultReport, Scan | None, Findings | None], Mapping[str, bytes]]
 
@@ -102,7 +106,7 @@ def write_report(folder: Path, report: StudyReport) -> StudyReport:
 def finished_report(folder: Path, request_sha256: str) -> StudyReport | None:
     """Return the report in `folder` if it answers this request, is untouched, and all its files are there.
 
-    A report with a failure is no answer: what failed is tried again.
+    A report with a failure is no answer: what failed is tried again, and so is what was refused for want of memory.
     """
     try:
         document = json.loads((folder / REPORT).read_bytes())
@@ -112,7 +116,8 @@ def finished_report(folder: Path, request_sha256: str) -> StudyReport | None:
     whole = report.request_sha256 == request_sha256 and report.content_sha256 == content_sha256(document)
     files = [file for result in report.results for file in result.files]
     failed = any(result.state == "failed" for result in report.results) or report.state == "failed"
-    return report if whole and not failed and all(_is_there(folder, file) for file in files) else None
+    again = failed or any(reason.code in OF_MEMORY for result in report.results for reason in result.refusals)
+    return report if whole and not again and all(_is_there(folder, file) for file in files) else None
 
 
 def _is_there(folder: Path, file: FileReport) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from edge.write.panels import (
     write_sides,
 )
 from edge.write.planes import Plane, cut, planes_through
-from edge.write.view import View, grey, stretched, where_measured
+from edge.write.view import View, between, grey, limits, where_measured
 
 SQUARES = 8
 """Along the longer side."""
@@ -30,10 +31,8 @@ def draw_registration(canvas: Pixels, scan: Scan, findings: Registration) -> Non
     """Draw three planes through the middle, twice: the fixed scan with the moving one as received, and as moved."""
     grid, where = findings.grid, where_measured(scan)
     planes = middle_planes(grid)
-    fixed, before, after = (
-        [_view(volume, grid, plane.grid, where) for plane in planes]
-        for volume in (findings.fixed, findings.before, findings.warped)
-    )
+    (fixed,) = _views((findings.fixed,), grid, planes, where)
+    before, after = _views((findings.before, findings.warped), grid, planes, where)
     upper, lower = TWICE_THREE.panels[:3], TWICE_THREE.panels[3:]
     for name, moving, panels in (("Before", before, upper), ("After", after, lower)):
         boxes = in_one_scale(fixed, panels)
@@ -52,9 +51,24 @@ def middle_planes(grid: Grid) -> tuple[Plane, ...]:
     return planes_through(grid, (nz // 2, ny // 2, nx // 2))
 
 
-def _view(volume: NDArray[Any], source: Grid, plane: Grid, where: str | None) -> View:
-    """Each scan in a window of its own: the two may be of different kinds."""
-    return View(pixels=grey(stretched(cut(volume, source, plane), 1.0, 99.0)), grid=plane, where=where)
+def _views(
+    volumes: Sequence[NDArray[Any]], source: Grid, planes: Sequence[Plane], where: str | None
+) -> list[list[View]]:
+    """All planes of one scan, as received and as moved, in one window, the widest that one of the volumes asks for.
+
+    Fixed and moving have a window each: the two may be of different kinds.
+    """
+    cuts = [[cut(volume, source, plane.grid) for plane in planes] for volume in volumes]
+    found = [limits(np.concatenate([part.ravel() for part in parts]), 1.0, 99.0) for parts in cuts]
+    told = [pair for pair in found if pair is not None] or [(0.0, 1.0)]
+    low, high = min(low for low, _ in told), max(high for _, high in told)
+    return [
+        [
+            View(pixels=grey(between(part, low, high)), grid=plane.grid, where=where)
+            for part, plane in zip(parts, planes, strict=True)
+        ]
+        for parts in cuts
+    ]
 
 
 def _draw_squares(canvas: Pixels, fixed: View, moving: View, box: Box) -> None:

@@ -105,10 +105,22 @@ def _windowed(scan: Scan, cuts: Sequence[NDArray[Any]], planes: Sequence[Grid]) 
 
 def stretched(values: NDArray[Any], least: float, greatest: float) -> Floats:
     """Return values without a window of their own, from one percentile to another as 0 to 1."""
-    exact = np.asarray(values, dtype=np.float32)
-    numbers = exact[np.isfinite(exact)]
-    low, high = np.percentile(numbers, [least, greatest]) if numbers.size else (0.0, 1.0)
-    share = (exact - np.float32(low)) / np.float32(max(float(high - low), 1e-12))
+    return between(values, *(limits(values, least, greatest) or (0.0, 1.0)))
+
+
+def limits(values: NDArray[Any], least: float, greatest: float) -> tuple[float, float] | None:
+    """Return two percentiles of what are numbers; None where nothing is."""
+    numbers = np.asarray(values, dtype=np.float32)
+    numbers = numbers[np.isfinite(numbers)]
+    if not numbers.size:
+        return None
+    low, high = np.percentile(numbers, [least, greatest])
+    return float(low), float(high)
+
+
+def between(values: NDArray[Any], low: float, high: float) -> Floats:
+    """Return values from `low` to `high` as 0 to 1, and what lies outside as the nearer of both."""
+    share = (np.asarray(values, dtype=np.float32) - np.float32(low)) / np.float32(max(high - low, 1e-12))
     return np.asarray(share.clip(0.0, 1.0), dtype=np.float32)
 
 

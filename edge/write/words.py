@@ -217,9 +217,10 @@ def registration_words(found: RegistrationReport) -> list[str]:
 def translation_words(found: TranslationReport) -> list[str]:
     """Return what was made, and that nobody measured it."""
     low, high = found.range
+    unit = "" if found.unit == "none" else f" ({found.unit})"
     return [
         f"{SYNTHETIC} {found.makes}: made by a model, not by a scanner. What the source does not show is made up.",
-        f"Values from {low:g} to {high:g} ({found.unit}).",
+        f"Values from {low:g} to {high:g}{unit}.",
     ]
 
 

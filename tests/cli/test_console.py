@@ -42,7 +42,7 @@ OUTCOMES: dict[str, Outcome] = {
 }
 SAID = {
     "classification": "Pneumonia: score 0.90 (threshold 0.50), soon",
-    "outlines": "Region 1: 2400 pixels, 600 mm2",
+    "outlines": "Region 1: 2400 pixels, 600 mm2, urgent",
     "volume": f"Region 1: {BALL.sum() * 20 / 1000:.2f} mL, longest diameter",
     "boxes": "Nodule: score 0.90 (threshold 0.30), 15.0 x 10.0 mm, soon",
     "no-box": "no box; looked for Nodule, Mass",
@@ -85,6 +85,7 @@ def test_of_several_studies_each_is_told(capsys: pytest.CaptureFixture[str]) -> 
     for name, of in OUTCOMES.items():
         line = next(line for line in said.splitlines() if SAID[name] in line)
         assert line.startswith(WORDS[of.result.state])
+        assert line.endswith(f" (in {reported(of).folder})")
     assert "4 finding, 1 no finding, 2 done (nothing was looked for), 0 not analysed, 0 failed." in said
 
 
@@ -127,7 +128,7 @@ def test_a_warning_of_no_finding_is_told_on_a_terminal(
 ) -> None:
     lines = on_a_terminal(monkeypatch, capsys, NOTHING, warned(PART))
     (told,) = [line for line in lines if line.startswith("no finding")]
-    assert told.endswith("warning C729")
+    assert "; warning C729 (in " in told
 
 
 def test_of_many_warnings_the_first_are_told_and_the_rest_counted(

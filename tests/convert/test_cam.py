@@ -266,7 +266,9 @@ def test_a_name_that_is_taken_is_refused(name: str) -> None:
 
 def test_a_second_map_needs_a_name_of_its_own() -> None:
     once = insert_cam(tail().built(), "logit")
-    assert "found cam, cam_node, cam_weights in the graph already" in str(cam_problem(once, "logit"))
+    problem = str(cam_problem(once, "logit"))
+    assert "found cam, cam_node, cam_weights in the graph already" in problem
+    assert "If that is its map, add no other (leave --map out)" in problem
     found = run(insert_cam(once, "logit", name="again"), tail().images())
     np.testing.assert_array_equal(found["again"], found["cam"])
 

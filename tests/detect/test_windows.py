@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge.detect.layouts import Candidates
-from edge.detect.windows import put_together
+from edge.detect.windows import COVERED, _is_cut, put_together
 from edge.volume.tiles import Start, Tiles
 
 TILES = Tiles.of((30, 1, 40), (16, 1, 16), 0.5)
@@ -56,6 +56,24 @@ def test_a_part_that_lies_half_in_another_box_stays() -> None:
     whole = ((8, 0, 8), candidates((4, 4, 6, 10)))
     part = ((0, 0, 0), candidates((12, 12, 16, 16)))
     assert len(together(part, whole)) == 2
+
+
+def test_the_whole_is_found_among_many_in_whatever_order_and_however_tall() -> None:
+    generator = np.random.default_rng(3)
+    starts = [start for row in TILES.starts_along[0] for start, _ in TILES.row(row)]
+    corners = generator.uniform(0, 12, (len(starts), 20, 2))
+    sizes = generator.uniform(0.5, 16, (len(starts), 20, 2))
+    parts = [
+        (start, candidates(*np.concatenate([corner, np.minimum(corner + size, 16)], axis=1).tolist()))
+        for start, corner, size in zip(starts, corners, sizes, strict=True)
+    ]
+    moved = np.concatenate([found.boxes + [start[0], start[2]] * 2 for start, found in parts])
+    cut = np.concatenate([_is_cut(found.boxes + [s[0], s[2]] * 2, (s[0], s[2]), TILES) for s, found in parts])
+    inside = np.minimum(moved[:, None, 2:], moved[~cut][:, 2:]) - np.maximum(moved[:, None, :2], moved[~cut][:, :2])
+    shares = inside.clip(0).prod(axis=2) / (moved[:, 2:] - moved[:, :2]).prod(axis=1)[:, None]
+    held = cut & (shares >= COVERED).any(axis=1)
+    assert 0 < held.sum() < cut.sum()
+    assert together(*parts) == moved[~held].tolist()
 
 
 def test_the_border_of_the_picture_cuts_nothing() -> None:

@@ -414,6 +414,20 @@ def test_a_failed_write_leaves_nothing_and_what_was_there_stays(
     assert not list(folder.glob(f"{UNFINISHED}*"))
 
 
+def test_what_cannot_be_read_for_the_moment_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan takes minutes to build: that too many files are open is no reason to throw it away."""
+    store.put(CONDITIONS, PAYLOAD)
+
+    def busy(*_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "open", busy)
+    found = store.get(CONDITIONS)
+    assert (found.payload, found.why) == (None, "what was prepared cannot be read: Too many open files")
+    monkeypatch.undo()
+    assert store.get(CONDITIONS).payload == PAYLOAD
+
+
 def test_the_folder_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EDGERUN_CACHE", str(tmp_path / "chosen"))
     assert cache_folder() == tmp_path / "chosen"

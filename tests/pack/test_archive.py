@@ -280,6 +280,12 @@ def test_a_name_that_stands_twice_in_the_zip_is_refused(tmp_path: Path, name: st
     assert "found 2 of that name" in missing(path, name)
 
 
+def test_a_zip_of_the_folder_around_a_pack_is_refused_with_how_to_zip_it(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.edgepack", *[(f"tiny/{name}", data) for name, data in contents(tmp_path)])
+    assert "zip what is in the pack's folder, not the folder" in missing(path, MANIFEST)
+    assert "not the folder" not in missing(path, "absent.onnx")
+
+
 def test_a_link_in_a_zip_is_its_text_and_fails_its_hash(tmp_path: Path) -> None:
     path = written(tmp_path / "a.edgepack", contents(tmp_path)[0])
     link = zipfile.ZipInfo(MODEL_FILE)

@@ -154,9 +154,11 @@ def test_an_untrained_pack_can_be_checked_though_it_examines_nobody(tmp_path: Pa
 
 
 def test_a_pack_without_golden_cases_is_loaded_and_not_run(tmp_path: Path) -> None:
-    (found,) = check_pack(open_pack(write_tiny_pack(tmp_path / "tiny")))
+    pack = open_pack(write_tiny_pack(tmp_path / "tiny"))
+    (found,) = check_pack(pack)
     assert found.engine is not None
     assert found.golden == ()
+    assert describe_checks(pack, [found])[-1].endswith(": opens; the pack has no golden case, so no answer was checked")
 
 
 def test_a_model_for_no_engine_here_is_inspected_and_said_not_to_have_run(tmp_path: Path) -> None:
@@ -165,7 +167,7 @@ def test_a_model_for_no_engine_here_is_inspected_and_said_not_to_have_run(tmp_pa
     (found,) = check_pack(pack)
     assert found.engine is None
     assert found.onnx.ir_version == 10
-    assert "no engine for it is installed here" in describe_checks(pack, [found])[-1]
+    assert "fp32 on tensorrt: not installed here, so it was not run" in describe_checks(pack, [found])[-1]
 
 
 def test_an_engine_whose_package_is_missing_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

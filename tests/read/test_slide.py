@@ -141,6 +141,21 @@ def test_a_closed_reader_starts_no_process_for_a_region(tmp_path: Path) -> None:
     assert reader.child_pid is None
 
 
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_slide_that_was_changed_meanwhile_is_no_answer(reader: ScanReader, tmp_path: Path, in_place: bool) -> None:
+    """Its hash is in the report: what is read later must be of the same file."""
+    scan = load(reader, write_slide(tmp_path / "a.tif", PIXELS))
+    other = write_slide(tmp_path / "b.tif", tissue(seed=9))
+    assert scan.slide is not None
+    if in_place:
+        (tmp_path / "a.tif").write_bytes(other.read_bytes())
+    else:
+        other.replace(tmp_path / "a.tif")
+    with pytest.raises(ReadError, match=r"'a\.tif': it was changed while it was examined") as caught:
+        scan.slide.read(0, 300, 500, 4, 4)
+    assert caught.value.reason is DAMAGED
+
+
 def test_several_slides_are_read_in_turns(reader: ScanReader, tmp_path: Path) -> None:
     other = tissue(seed=9)
     scans = [

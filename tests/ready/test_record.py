@@ -71,6 +71,18 @@ def test_one_that_is_damaged_is_none_and_that_is_said(pack: Pack, how: str) -> N
     assert read_record(pack.sha256) == "the record of its preparation cannot be read"
 
 
+@posix
+def test_one_that_others_could_have_written_is_not_obeyed(pack: Pack, tmp_path: Path) -> None:
+    path = write_record(record(pack))
+    path.chmod(0o666)
+    found = "found the permissions 0666, expected 0644"
+    assert read_record(pack.sha256) == f"the record of its preparation is not to be trusted: {found}"
+    path.rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").chmod(0o644)
+    path.symlink_to(tmp_path / "elsewhere")
+    assert read_record(pack.sha256) == "the record of its preparation is not to be trusted: it is a link"
+
+
 def test_one_of_another_pack_is_not_taken(pack: Pack) -> None:
     path = write_record(record(pack, pack_sha256="0" * 64))
     path.rename(record_path(pack.sha256))

@@ -118,6 +118,19 @@ def test_what_is_left_out_is_warned_of_with_its_count() -> None:
     assert examine({"image": scan}, manifest, model_of(manifest), engine).warnings == ()
 
 
+@pytest.mark.parametrize(("most", "expected"), [(1, [("C734", "The surest 1 are kept.")]), (2, [])])
+def test_more_boxes_than_the_pack_keeps_are_warned_of(most: int, expected: list[tuple[str, str]]) -> None:
+    given = np.zeros((1, 2, 7), np.float32)
+    given[0] = [[10, 10, 8, 8, 0.9, 1, 0], [24, 24, 8, 8, 0.7, 1, 0]]
+    engine = FakeEngine(lambda _: {DETECTIONS: given}, outputs=[DETECTIONS])
+    manifest = manifest_of("yolov5", most=most)
+    scan = picture_of((32, 32), [(1, 1, 2, 2)])
+    examination = examine({"image": scan}, manifest, model_of(manifest), engine)
+    assert isinstance(examination.findings, Detections)
+    assert len(examination.findings.boxes) == most
+    assert [(warning.reason.code, warning.detail) for warning in examination.warnings] == expected
+
+
 # Windows -------------------------------------------------------------------------------------------------
 
 
@@ -135,6 +148,13 @@ def test_squares_of_a_large_picture_are_each_found_once(overlap: float) -> None:
     found = detected(scan, windowed(overlap), yolov5_net((16, 16), (3, 5)))
     assert edges(found)["small"] == [(0, *box[:2], 1, *box[2:]) for box in sorted(boxes)]
     assert found.grid.shape == (1, 45, 50)
+
+
+@pytest.mark.parametrize(("most", "more"), [(2, True), (3, False)])
+def test_more_in_the_windows_than_the_pack_keeps_is_told(most: int, more: bool) -> None:
+    scan = picture_of((45, 50), [(1, 1, 4, 4), (14, 14, 17, 17), (40, 30, 43, 33)])
+    found = detected(scan, windowed(most=most), yolov5_net((16, 16), (3, 5)))
+    assert (len(found.boxes), found.more) == (most, more)
 
 
 def test_windows_at_another_resolution_give_boxes_on_the_pictures_own_pixels() -> None:

@@ -15,8 +15,8 @@ from edge.choose import Choice
 from edge.detect.instances import paste_patch
 from edge.errors import OutputError
 from edge.findings import Detection, Notice
-from edge.reasons import NO_PIXELS, UNKNOWN_AGE
-from edge.results import Asked, study_report
+from edge.reasons import NEEDS_WINDOWS, NO_PIXELS, NOT_ENOUGH_MEMORY, UNKNOWN_AGE, Reason
+from edge.results import Asked, not_read, study_report
 from edge.scan import LeftOut, StudyIndex
 from edge.typed import dump, parse
 from edge.write import REPORT, WRITERS, Outcome, finished_report, write_pictures, write_report
@@ -247,6 +247,16 @@ def test_a_failure_is_no_answer_and_is_tried_again(tmp_path: Path) -> None:
     among = report_of(OUTCOMES["finding"](), failed(), out=tmp_path / "among")
     assert among.state == "finding"
     assert finished_report(tmp_path / "among", among.request_sha256) is None
+
+
+@pytest.mark.parametrize("reason", [NOT_ENOUGH_MEMORY, NEEDS_WINDOWS])
+def test_a_refusal_for_want_of_memory_is_no_answer_as_the_next_machine_may_have_it(
+    reason: Reason, tmp_path: Path
+) -> None:
+    refused = not_read(LeftOut(paths=("a.dcm",), reason=reason, detail="Too large."), asked_of())
+    assert refused.result.state == "not-analysed"
+    report = report_of(refused, out=tmp_path)
+    assert finished_report(tmp_path, report.request_sha256) is None
 
 
 def test_a_report_without_its_file_is_no_answer(tmp_path: Path) -> None:

@@ -97,3 +97,4 @@ def test_what_a_model_made_is_never_told_without_the_word() -> None:
     made = TranslationReport(makes="CT", unit="HU", range=(-1000.0, 2000.0))
     assert translation_words(made)[0].startswith("SYNTHETIC CT: made by a model, not by a scanner.")
     assert translation_words(made)[1] == "Values from -1000 to 2000 (HU)."
+    assert translation_words(replace(made, unit="none"))[1] == "Values from -1000 to 2000."

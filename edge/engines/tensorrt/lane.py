@@ -131,6 +131,7 @@ class Lane:
             self._stream.download(self._host(item, self._shape_of(item)), block.address)
 
     def _set_shapes(self, shapes: Shapes) -> None:
+        self._shapes = ()  # until all are set: of a context that took a part of them, none is known
         for item, shape in zip(self._inputs, shapes, strict=True):
             if not self._context.set_input_shape(item.name, shape):
                 raise EngineError(f"Running {self._library.name}: {self._library.words()}.", ENGINE_RUN)
