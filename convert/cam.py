@@ -124,7 +124,7 @@ def insert_cam(model: bytes, output: str, *, name: str = "cam") -> bytes:
     if clash := sorted(_names(graph).intersection((name, weights_name, node_name))):
         raise UsageError(
             f"Inserting the class activation map {name!r}: found {', '.join(clash)} in the graph already, expected new "
-            "names. Name the map otherwise."
+            "names. If that is its map, add no other (leave --map out); else rename what has the name."
         )
     head = find_head(proto, output)
     source = next(item for item in graph.output if item.name == output)
