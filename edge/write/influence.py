@@ -24,8 +24,9 @@ def draw_classification(canvas: Pixels, scan: Scan, findings: Classification) ->
     chosen = _map_to_show(findings)
     (view,) = views_of(scan, [_plane(scan, findings, chosen)])
     boxes = [view.fitted(panel) for panel in TWO.panels]
+    small = view.shrunk(boxes[0])
     write_caption(canvas, TWO.panels[0], as_received(scan, view, boxes[0]))
-    show(canvas, view, boxes[0])
+    show(canvas, small, boxes[0])
     write_sides(canvas, view, boxes[0])
     draw_scale_bar(canvas, view, boxes[0], TWO.panels[0])
     if chosen is None:
@@ -34,7 +35,7 @@ def draw_classification(canvas: Pixels, scan: Scan, findings: Classification) ->
     said = next(item for item in findings.labels if item.name == chosen.label)
     words = _map_words(findings, said)
     write_caption(canvas, TWO.panels[1], f"{words}: {said.title}" if len(findings.labels) > 1 else words)
-    place(canvas, _tinted(view, chosen, tilewise=findings.tilewise is not None), boxes[1])
+    place(canvas, _tinted(small, chosen, tilewise=findings.tilewise is not None), boxes[1])
     if findings.tilewise is not None:
         _mark_best(canvas, findings.tilewise, chosen.label, ((scan.slide or scan).grid, boxes[1]))
     write_sides(canvas, view, boxes[1])

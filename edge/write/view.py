@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +42,15 @@ class View:
     def fitted(self, panel: Box) -> Box:
         """Return where the slice is drawn in a panel: in its true proportions, where the spacing tells them."""
         return fitted(*self.size, panel)
+
+    def shrunk(self, room: Box) -> View:
+        """Return the slice no larger than it is drawn: nobody sees what is laid over the rest of it."""
+        rows, columns = self.pixels.shape[:2]
+        if rows <= room.height or columns <= room.width:
+            return self
+        pixels = cv2.resize(self.pixels, (room.width, room.height), interpolation=cv2.INTER_AREA)
+        grid = self.grid.resized((1, room.height, room.width))
+        return replace(self, pixels=np.asarray(pixels, dtype=np.uint8), grid=grid)
 
 
 def slice_shown(scan: Scan, findings: Findings | None) -> Grid:

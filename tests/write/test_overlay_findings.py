@@ -15,9 +15,11 @@ from edge.reasons import BLANK, UNKNOWN_AGE, UNKNOWN_BODY_PART, WRONG_AGE, WRONG
 from edge.scan import Scan
 from edge.testing import phantom_scan, tiny_manifest
 from edge.write import Outcome
-from edge.write.canvas import DARK
+from edge.write.canvas import DARK, Box
+from edge.write.influence import _tinted
 from edge.write.overlay import BANNER, BANNERS, FOOT, layout_of
 from edge.write.panels import LABEL_COLOURS, TWO
+from edge.write.view import View
 from tests.write.outcomes import (
     classified,
     failed,
@@ -263,3 +265,21 @@ def test_of_many_long_reasons_every_code_is_still_legible(monkeypatch: pytest.Mo
     said = words_of(monkeypatch, outcome(SCAN, refusal(WRONG_MODALITY, WRONG_AGE, detail=LONG)))
     assert any(text.startswith("C702: ") for text in said)
     assert any(text.startswith("C708: ") for text in said)
+
+
+def test_a_large_picture_is_tinted_where_the_same_picture_at_the_size_of_its_panel_is() -> None:
+    def tinted(side: int) -> NDArray[np.float64]:
+        values = np.zeros((1, side, side), dtype=np.float32)
+        values[:, : side // 4, : side // 4] = 1.0
+        view = View(pixels=np.full((side, side, 3), 128, dtype=np.uint8), grid=Grid.of_picture(side, side))
+        shown = InfluenceMap(label="x", values=values, grid=view.grid)
+        room = Box(left=0, top=0, width=256, height=256)
+        return _tinted(view.shrunk(room), shown, tilewise=False).astype(np.float64)
+
+    assert tinted(2048).shape == tinted(256).shape
+    assert np.abs(tinted(2048) - tinted(256)).mean() < 1.0
+
+
+def test_a_picture_that_is_smaller_than_its_panel_is_not_shrunk() -> None:
+    view = View(pixels=np.zeros((100, 300, 3), dtype=np.uint8), grid=Grid.of_picture(100, 300))
+    assert view.shrunk(Box(left=0, top=0, width=256, height=100)) is view
