@@ -16,30 +16,21 @@ from typing import Protocol
 
 from edge.ahead import ahead
 from edge.check import check_scan, confirm_scan
+from edge.check.found import said_of_findings, said_of_frames
 from edge.choose import Choice, choose
 from edge.clock import Clock
 from edge.device import usable_cores
 from edge.engines import Engine
 from edge.errors import EngineError, PackError, ReadError
-from edge.findings import Classification, Detections, Findings, Notice, Refusal, Registration
+from edge.findings import Findings, Notice, Refusal
 from edge.models import Models
-from edge.pack.manifest import ClassificationTask, Manifest, Model, RegistrationTask, TranslationTask
+from edge.pack.manifest import Manifest, Model
 from edge.pack.store import AUTO, Pack
 from edge.prepare import Feed, prepare
-from edge.prepare.together import frames_differ
 from edge.read import Pending
 from edge.read.process import PREFETCH, Child
 from edge.read.several import ScanReaders
-from edge.reasons import (
-    ARCHITECTURE_ONLY,
-    BOXES_OUTSIDE,
-    CONSTANT_MAP,
-    FOLDED,
-    MORE_BOXES,
-    NO_COMMON_PLACE,
-    PART_SEEN,
-    UNPROVEN_PRECISION,
-)
+from edge.reasons import ARCHITECTURE_ONLY, UNPROVEN_PRECISION
 from edge.results import Asked, examined, not_examined, not_read, studies_in, study_report
 from edge.roles import Roles, together
 from edge.scan import LeftOut, Scan, Series, StudyIndex
@@ -88,9 +79,6 @@ AHEAD_BYTES = 64 << 20
 """Of voxels that may be decoded, or wait to be written, beside the scan that is examined."""
 DESKS = 4
 """Studies that are written at a time, at most: encoding and the disk take longer than many an inference."""
-
-SEEN = 0.99
-"""Of a scan at least: less is a part of it, which must be said; what rounding cuts off is not."""
 
 
 class Watcher(Protocol):
@@ -312,7 +300,7 @@ def examine(
     clock = clock or Clock()
     with clock("check"):
         noted = (note for item in manifest.inputs for note in check_scan(scans[item.name], item.accepts))
-        said = tuple(dict.fromkeys(noted)) + _of_frames(scans, manifest)
+        said = tuple(dict.fromkeys(noted)) + said_of_frames(scans, manifest)
     if model.verdict == "inconclusive":
         said += (Notice(reason=UNPROVEN_PRECISION, severity="warn", detail=f"Precision {model.precision}."),)
     warnings = tuple(note for note in said if note.severity == "warn")
@@ -326,8 +314,7 @@ def examine(
     if manifest.status == "architecture-only":  # it has run, which is all that it is for
         untrained = Notice(reason=ARCHITECTURE_ONLY, severity="refuse", detail=f"Pack {manifest.name}.")
         return Examination(findings=Refusal(notices=(untrained,)), warnings=warnings)
-    warnings += _of_part(seen, manifest) + _of_maps(findings, manifest) + _of_folds(findings) + _of_boxes(findings)
-    return Examination(findings=findings, warnings=warnings)
+    return Examination(findings=findings, warnings=warnings + said_of_findings(findings, seen, manifest))
 
 
 def _noting(feeds: Iterable[Feed], seen: dict[str, float]) -> Iterator[Feed]:
@@ -345,53 +332,3 @@ def _run_model(feeds: Iterable[Feed], engine: Engine, clock: Clock, ran: Ran | N
         if ran is not None and feed.window is not None:
             ran(number, feed.window.tiles.runs)
         yield feed, outputs
-
-
-def _of_frames(scans: Mapping[str, Scan], manifest: Manifest) -> tuple[Notice, ...]:
-    """A warning where two scans that are registered start from headers that cannot be compared."""
-    task = manifest.task
-    if not isinstance(task, RegistrationTask) or not frames_differ(scans[task.fixed], scans[task.moving]):
-        return ()
-    detail = "Found two frames of reference (0020,0052): the headers give no more than a start."
-    return (Notice(reason=NO_COMMON_PLACE, severity="warn", detail=detail),)
-
-
-def _of_part(seen: Mapping[str, float], manifest: Manifest) -> tuple[Notice, ...]:
-    """A warning where something was looked for in a part of the scan only."""
-    if isinstance(manifest.task, (RegistrationTask, TranslationTask)):
-        return ()
-    missed = [f"{share:.0%} of the scan as {name!r}" for name, share in seen.items() if share < SEEN]
-    detail = f"The model saw {', '.join(missed)}."
-    return (Notice(reason=PART_SEEN, severity="warn", detail=detail),) if missed else ()
-
-
-def _of_maps(findings: Findings, manifest: Manifest) -> tuple[Notice, ...]:
-    """A warning where the pack promises an influence map and the model gave one without any contrast."""
-    task = manifest.task
-    if not isinstance(findings, Classification) or not isinstance(task, ClassificationTask) or not task.map_output:
-        return ()
-    mapped = {shown.label for shown in findings.maps}
-    flat = [item.title for item in findings.labels if item.finding and item.name not in mapped]
-    return tuple(Notice(reason=CONSTANT_MAP, severity="warn", detail=f"Label {title!r}.") for title in flat)
-
-
-def _of_folds(findings: Findings) -> tuple[Notice, ...]:
-    """A warning where a registration turns space inside out."""
-    if not isinstance(findings, Registration) or findings.folded_share == 0.0:
-        return ()
-    detail = f"{findings.folded_share:.2%} of the voxels."
-    return (Notice(reason=FOLDED, severity="warn", detail=detail),)
-
-
-def _of_boxes(findings: Findings) -> tuple[Notice, ...]:
-    """Warnings where a detector marked what lies outside the picture, or more than its pack keeps."""
-    if not isinstance(findings, Detections):
-        return ()
-    said = []
-    if findings.outside:
-        detail = f"{findings.outside} left out, {len(findings.boxes)} kept."
-        said.append(Notice(reason=BOXES_OUTSIDE, severity="warn", detail=detail))
-    if findings.more:
-        detail = f"The surest {len(findings.boxes)} are kept."
-        said.append(Notice(reason=MORE_BOXES, severity="warn", detail=detail))
-    return tuple(said)
