@@ -8,11 +8,12 @@ device trees, thermal zones, hwmon (INA3221, INA238) and devfreq. What a board o
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from edge.kernel_files import number_in, text_of
 
 SYSTEM = Path("/")
 
@@ -30,7 +31,6 @@ JETPACKS: Mapping[str, str] = {
 _RELEASE = re.compile(r"R(\d+) \(release\), REVISION: ([\d.]+)")
 _MODE = re.compile(r"^\s*<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+?)\s*>", re.MULTILINE)
 _GPU = re.compile(r"\.(gpu|ga10b|gv11b)$|^gpu-")
-_MOST_BYTES = 1 << 16
 _OFF_CELSIUS = -100.0
 """Below it a zone is not cold but switched off: older releases say -256."""
 
@@ -147,7 +147,7 @@ def _chip(root: Path) -> str:
 
 
 def _release(root: Path) -> str:
-    found = _RELEASE.search(_text(root / "etc/nv_tegra_release"))
+    found = _RELEASE.search(text_of(root / "etc/nv_tegra_release"))
     return f"{found[1]}.{found[2]}" if found else ""
 
 
@@ -171,35 +171,35 @@ def _jetpack_of(release: str) -> str:
 
 
 def _power_mode(root: Path) -> PowerMode | None:
-    status = re.search(r"pmode:\s*(\d+)", _text(root / "var/lib/nvpmodel/status"))
+    status = re.search(r"pmode:\s*(\d+)", text_of(root / "var/lib/nvpmodel/status"))
     if not status:
         return None
     number = int(status[1])
-    names = {int(mode[1]): mode[2] for mode in _MODE.finditer(_text(root / "etc/nvpmodel.conf"))}
+    names = {int(mode[1]): mode[2] for mode in _MODE.finditer(text_of(root / "etc/nvpmodel.conf"))}
     return PowerMode(number=number, name=names.get(number, "unnamed"))
 
 
 def _zones(root: Path) -> Iterator[Zone]:
     for folder in _numbered(root / "sys/class/thermal", "thermal_zone"):
-        degrees = _number(folder / "temp")
+        degrees = number_in(folder / "temp")
         if degrees is not None and degrees / 1000 > _OFF_CELSIUS:
-            yield Zone(name=_text(folder / "type").removesuffix("-thermal"), celsius=degrees / 1000)
+            yield Zone(name=text_of(folder / "type").removesuffix("-thermal"), celsius=degrees / 1000)
 
 
 def _rails(root: Path) -> Iterator[Rail]:
     for folder in _numbered(root / "sys/class/hwmon", "hwmon"):
-        kind = _text(folder / "name")
+        kind = text_of(folder / "name")
         if kind == "ina3221":
-            yield from _three_rails(folder)
-        elif kind == "ina238" and (microwatts := _number(folder / "power1_input")) is not None:
-            yield Rail(name=_text(folder / "label") or "VIN", milliwatts=microwatts / 1000)
+            yield from three_rails(folder)
+        elif kind == "ina238" and (microwatts := number_in(folder / "power1_input")) is not None:
+            yield Rail(name=text_of(folder / "label") or "VIN", milliwatts=microwatts / 1000)
 
 
-def _three_rails(folder: Path) -> Iterator[Rail]:
-    """INA3221: voltage in mV and current in mA for each of three channels; one that is not connected is called NC."""
+def three_rails(folder: Path) -> Iterator[Rail]:
+    """Yield what an INA3221 measures: voltage in mV and current in mA of three channels; NC stands for unconnected."""
     for channel in (1, 2, 3):
-        name = _text(folder / f"in{channel}_label")
-        millivolts, milliamperes = _number(folder / f"in{channel}_input"), _number(folder / f"curr{channel}_input")
+        name = text_of(folder / f"in{channel}_label")
+        millivolts, milliamperes = number_in(folder / f"in{channel}_input"), number_in(folder / f"curr{channel}_input")
         if name and name != "NC" and millivolts is not None and milliamperes is not None:
             yield Rail(name=name, milliwatts=millivolts * milliamperes / 1000)
 
@@ -210,14 +210,14 @@ def _gpu_folders(root: Path) -> list[Path]:
 
 def _gpu_clocks(root: Path) -> Iterator[Clock]:
     for folder in _gpu_folders(root):
-        now, most = _number(folder / "cur_freq"), _number(folder / "max_freq")
+        now, most = number_in(folder / "cur_freq"), number_in(folder / "max_freq")
         yield Clock(name=folder.name, megahertz=_mega(now), most_megahertz=_mega(most))
 
 
 def _memory_clock(root: Path) -> Iterator[Clock]:
     """The memory controller's (EMC): only root may read how fast it runs; what the power mode allows, anybody."""
-    now = _number(root / "sys/kernel/debug/bpmp/debug/clk/emc/rate")
-    most = _number(root / "sys/kernel/nvpmodel_clk_cap/emc")
+    now = number_in(root / "sys/kernel/debug/bpmp/debug/clk/emc/rate")
+    most = number_in(root / "sys/kernel/nvpmodel_clk_cap/emc")
     if now is not None or most is not None:
         yield Clock(name="emc", megahertz=_mega(now), most_megahertz=_mega(most))
 
@@ -238,30 +238,6 @@ def _numbered(folder: Path, prefix: str) -> list[Path]:
     return [entry for _, entry in sorted((int(number), entry) for number, entry in named if number.isdecimal())]
 
 
-def _number(path: Path) -> int | None:
-    with contextlib.suppress(ValueError):
-        return int(_text(path))
-    return None
-
-
 def _strings(path: Path) -> list[str]:
     """The strings of a device tree's property: each ends with a zero byte. At least one, which may be empty."""
-    return _text(path).rstrip("\0").split("\0")
-
-
-def _text(path: Path) -> str:
-    """A small file's text without the spaces at its ends; empty where it cannot be read.
-
-    It is read by the system's own call: a thermal zone that is switched off answers EAGAIN, which Python's text files
-    turn into a TypeError.
-    """
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:
-        return ""
-    try:
-        return os.read(handle, _MOST_BYTES).decode("utf-8", errors="replace").strip()
-    except OSError:
-        return ""
-    finally:
-        os.close(handle)
+    return text_of(path).rstrip("\0").split("\0")

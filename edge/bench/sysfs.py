@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.jetson import power_mode as jetson_mode
+from edge.jetson import three_rails
+from edge.kernel_files import number_in, text_of
 
 ROOT = Path("/")
 CPU = "sys/devices/system/cpu"
@@ -30,13 +32,12 @@ class Counter:
 
 def clocks_mhz(root: Path = ROOT) -> tuple[float, ...]:
     """Return the clock of each core in MHz: of cpufreq, else of ``/proc/cpuinfo``; empty where neither tells."""
-    found = [_number(path) for path in sorted((root / CPU).glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))]
+    found = [number_in(path) for path in sorted((root / CPU).glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))]
     if told := tuple(kilohertz / 1e3 for kilohertz in found if kilohertz is not None):
         return told
-    lines = _text(root / "proc/cpuinfo").splitlines()
-    values = (line.partition(":")[2] for line in lines if line.startswith("cpu MHz"))
-    with contextlib.suppress(ValueError):
-        return tuple(float(value) for value in values)
+    with contextlib.suppress(OSError, ValueError):
+        lines = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return tuple(float(line.partition(":")[2]) for line in lines if line.startswith("cpu MHz"))
     return ()
 
 
@@ -44,14 +45,14 @@ def temperatures_c(root: Path = ROOT) -> dict[str, float]:
     """Return degrees Celsius by sensor: thermal zones, and hwmon's where a chip has no zone."""
     found = {}
     for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
-        degrees = _number(zone / "temp")
+        degrees = number_in(zone / "temp")
         if degrees is not None and degrees > -100_000:  # a zone that is switched off says -256 degrees
-            found[_text(zone / "type").strip() or zone.name] = degrees / 1e3
+            found[text_of(zone / "type") or zone.name] = degrees / 1e3
     for sensor in sorted((root / "sys/class/hwmon").glob("hwmon*/temp*_input")):
-        degrees = _number(sensor)
+        degrees = number_in(sensor)
         if degrees is not None:
-            label = _text(sensor.with_name(sensor.name.replace("_input", "_label"))).strip()
-            found[" ".join(filter(None, (_text(sensor.parent / "name").strip(), label or sensor.stem)))] = degrees / 1e3
+            label = text_of(sensor.with_name(sensor.name.replace("_input", "_label")))
+            found[" ".join(filter(None, (text_of(sensor.parent / "name"), label or sensor.stem)))] = degrees / 1e3
     return found
 
 
@@ -62,11 +63,11 @@ def throttling(root: Path = ROOT) -> dict[str, int] | None:
     """
     found = {}
     for path in sorted((root / CPU).glob("cpu[0-9]*/thermal_throttle/*_throttle_count")):
-        found[f"{path.parent.parent.name} {path.stem}"] = _number(path)
+        found[f"{path.parent.parent.name} {path.stem}"] = number_in(path)
     for device in sorted((root / "sys/class/thermal").glob("cooling_device*")):
-        kind = _text(device / "type").strip()
+        kind = text_of(device / "type")
         if any(word in kind.lower() for word in COOLED):
-            found[f"{kind} ({device.name})"] = _number(device / "cur_state")
+            found[f"{kind} ({device.name})"] = number_in(device / "cur_state")
     told = {name: value for name, value in found.items() if value is not None}
     return told or None
 
@@ -91,7 +92,7 @@ def energy_counters(root: Path = ROOT) -> dict[str, Counter]:
     """
     found = {}
     for folder in sorted((root / "sys/class/powercap").glob("intel-rapl:*")):
-        energy, wraps_at = _number(folder / "energy_uj"), _number(folder / "max_energy_range_uj")
+        energy, wraps_at = number_in(folder / "energy_uj"), number_in(folder / "max_energy_range_uj")
         if energy is not None and wraps_at:
             found[_domain(folder)] = Counter(microjoules=energy, wraps_at=wraps_at)
     return found
@@ -121,42 +122,25 @@ def joules_between(before: Mapping[str, Counter], after: Mapping[str, Counter]) 
 def _domain(folder: Path) -> str:
     """Its own name, and that of the package that it is a part of."""
     parent = folder.parent / folder.name.rpartition(":")[0]
-    outer = f"{_text(parent / 'name').strip()} " if folder.name.count(":") > 1 else ""
-    return outer + (_text(folder / "name").strip() or folder.name)
+    outer = f"{text_of(parent / 'name')} " if folder.name.count(":") > 1 else ""
+    return outer + (text_of(folder / "name") or folder.name)
 
 
 def _watts(root: Path) -> Iterator[tuple[str, float]]:
     for chip in sorted((root / "sys/class/hwmon").glob("hwmon*")):
-        kind = _text(chip / "name").strip()
+        kind = text_of(chip / "name")
         for power in sorted({*chip.glob("power*_input"), *chip.glob("power*_average")}):
-            microwatts = _number(power)
+            microwatts = number_in(power)
             if microwatts is not None:
-                yield _text(chip / f"{power.stem.partition('_')[0]}_label").strip() or kind, microwatts / 1e6
-        for channel in (1, 2, 3) if kind == "ina3221" else ():
-            name = _text(chip / f"in{channel}_label").strip()
-            millivolts, milliamperes = _number(chip / f"in{channel}_input"), _number(chip / f"curr{channel}_input")
-            if name not in ("", "NC") and millivolts is not None and milliamperes is not None:
-                yield name, millivolts * milliamperes / 1e6
+                yield text_of(chip / f"{power.stem.partition('_')[0]}_label") or kind, microwatts / 1e6
+        for rail in three_rails(chip) if kind == "ina3221" else ():
+            yield rail.name, rail.milliwatts / 1e3
 
 
 def _mains(root: Path) -> str:
     supplies = sorted((root / "sys/class/power_supply").glob("*"))
-    return next((_text(path / "online").strip() for path in supplies if _text(path / "type").strip() == "Mains"), "")
+    return next((text_of(path / "online") for path in supplies if text_of(path / "type") == "Mains"), "")
 
 
 def _said(root: Path, path: str) -> str:
-    return _text(root / path).strip()
-
-
-def _number(path: Path) -> int | None:
-    with contextlib.suppress(ValueError):
-        return int(_text(path))
-    return None
-
-
-def _text(path: Path) -> str:
-    """A file's text, empty where it cannot be read."""
-    try:
-        return path.read_bytes().decode("utf-8", errors="replace")
-    except OSError:
-        return ""
+    return text_of(root / path)

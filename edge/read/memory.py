@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from edge.kernel_files import text_of
+
 UNLIMITED = 1 << 60
 """Version 1 writes no limit as a number near 2 to the 63rd."""
 
@@ -48,7 +50,7 @@ def _machine_bytes() -> int | None:
 
 def _limits(root: Path) -> Iterator[int]:
     """The limits of our groups and of all above them; what cannot be read limits nothing."""
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in text_of(root / "proc/self/cgroup").splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if number == "0" and not controllers:
@@ -60,13 +62,6 @@ def _limits(root: Path) -> Iterator[int]:
         # Where the container sees its own group as the root, the path of the host leads nowhere, and the root does.
         inside = PurePosixPath(path.lstrip("/"))
         for group in (inside, *inside.parents):
-            limit = _text(root / folder / group / name).strip()
+            limit = text_of(root / folder / group / name)
             if limit.isdecimal() and 0 < int(limit) < UNLIMITED:
                 yield int(limit)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""
