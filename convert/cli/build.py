@@ -8,6 +8,7 @@ from typing import Optional
 import typer
 
 from convert.cli import console
+from edge.cli.pairs import confirmed_in
 
 
 def build(
@@ -53,7 +54,7 @@ def build(
             evaluate_words=evaluate_name,
             tune_words=tune_name,
             golden=tuple(golden or ()),
-            confirmed=console.confirmed_of(confirm or []),
+            confirmed=confirmed_in(confirm or []),
         ),
         out=out,
         ways=Ways(

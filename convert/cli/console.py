@@ -133,18 +133,3 @@ def description_of(describe: Path | None, model: str) -> Description:
     if recipe_name(model) not in RECIPES:
         raise UsageError(f"Building {model}: --describe is missing. `edgerun-convert init` drafts one from a model.")
     return parse_description(recipe_description(model).encode(), f"the description of {model}")
-
-
-def confirmed_of(pairs: Sequence[str]) -> dict[str, str]:
-    """Return what is vouched for, by name, from ``NAME=VALUE``."""
-    from edge.check import confirm
-    from edge.scan import Acquisition
-
-    found = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not value:
-            raise UsageError(f"Reading --confirm {pair!r}: expected NAME=VALUE, such as modality=XC.")
-        found[name] = value
-    confirm(Acquisition(), found)
-    return found

@@ -10,6 +10,7 @@ from typing import Any, Optional
 import typer
 
 from convert.cli import console
+from edge.cli.pairs import confirmed_in
 from edge.errors import ExitCode, UsageError
 
 ONNX = typer.Argument(..., help="An ONNX file.")
@@ -78,7 +79,7 @@ def quantise(
         raise UsageError(f"Reading --precision {precision!r}: expected int8 or fp16.")
     if describe is None or calibrate is None:
         raise UsageError("Quantising to INT8: --describe and --calibrate are needed to prepare scans.")
-    sets = Sets(calibrate=calibrate, confirmed=console.confirmed_of(confirm or []))
+    sets = Sets(calibrate=calibrate, confirmed=confirmed_in(confirm or []))
     made, layers = _int8(onnx, describe, sets, console.method_of(method), keep_float or [], say)
     _written(out, LOWERED[engine](made), {"layers": layers}, say, json=json)
 
@@ -133,7 +134,7 @@ def gate(
         raise UsageError(f"Judging {description.name}: found the status {description.status!r}, expected 'trained'.")
     check_fits(description, onnx)
     given = {name: console.read_file(path) for name, path in console.files_of(candidate or [], "--candidate").items()}
-    sets = Sets(evaluate=evaluate, tune=tune, confirmed=console.confirmed_of(confirm or []))
+    sets = Sets(evaluate=evaluate, tune=tune, confirmed=confirmed_in(confirm or []))
     ways = Ways(precisions=("fp32",))
     built = build(plan_of(description, onnx, sets, ways, given), say)
     conversion = told(description, built, f"the ONNX file {model.name}", ())

@@ -45,7 +45,7 @@ def bench(
     json: bool = typer.Option(False, "--json", help="Print the report on stdout, as one JSON document."),
 ) -> None:
     """Measure how long a scan waits on this machine, from the file to the report, and for what."""
-    from edge.bench.asking import confirmed_in, earlier_in, names_in, roles_in
+    from edge.bench.asking import earlier_in, names_in
     from edge.bench.bench import Asked
     from edge.bench.command import bench_to
     from edge.bench.files import PAGE
@@ -53,11 +53,13 @@ def bench(
     from edge.bench.report import to_json
     from edge.bench.warm import Target
     from edge.bench.words import terminal
+    from edge.cli.pairs import confirmed_in, scans_in
+    from edge.roles import absolute
 
     asked = Asked(
         target=Target(pack=pack, engine=engine, precision=precision, confirmed=confirmed_in(confirm or [])),
         paths=tuple(scans or ()),
-        roles=roles_in(scan or []),
+        roles=absolute(scans_in(scan or [])),
         names=names_in(scenario or []),
         limits=Limits(most=queries, seconds=seconds),
         a_query=per_query,

@@ -7,6 +7,7 @@ from typing import Optional
 
 import typer
 
+from edge.cli.pairs import confirmed_in, scans_in
 from edge.errors import UsageError
 
 OUT = Path("edgerun-results")
@@ -35,16 +36,13 @@ def infer(
     ),
 ) -> None:
     """Examine scans with a model pack: a report and a picture for each study."""
-    from edge.check import confirm as check_confirmation
     from edge.cli.console import Console
     from edge.pipeline import Request, run
     from edge.roles import absolute
-    from edge.scan import Acquisition
 
-    confirmed, named = _confirmed(confirm or []), _scans(scan or [])
+    confirmed, named = confirmed_in(confirm or []), scans_in(scan or [])
     if not paths and not named:
         raise UsageError("Looking for scans: found no path; give files or folders, or --scan ROLE=PATH.")
-    check_confirmation(Acquisition(), confirmed)
     request = Request(
         paths=(*(paths or ()), *(path for _, path in named)),
         out=out,
@@ -59,23 +57,3 @@ def infer(
         for report in run(request, console, context.obj):
             console.show(report)
     raise typer.Exit(console.tally.exit_code)
-
-
-def _confirmed(pairs: list[str]) -> dict[str, str]:
-    confirmed = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not value:
-            raise UsageError(f"Reading --confirm {pair!r}: expected NAME=VALUE, such as body-part=CHEST.")
-        confirmed[name] = value
-    return confirmed
-
-
-def _scans(pairs: list[str]) -> list[tuple[str, Path]]:
-    named = []
-    for pair in pairs:
-        role, equals, path = pair.partition("=")
-        if not equals or not role or not path:
-            raise UsageError(f"Reading --scan {pair!r}: expected ROLE=PATH, such as t1=head.nii.gz.")
-        named.append((role, Path(path)))
-    return named

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.bench.asking import confirmed_in, earlier_in, names_in, roles_in
+from edge.bench.asking import earlier_in, names_in
 from edge.bench.bench import NAMES
 from edge.bench.report import to_json
 from edge.errors import UsageError
@@ -18,22 +18,6 @@ from tests.bench.reports import report
 def test_scenarios_come_in_the_order_in_which_they_are_measured() -> None:
     assert names_in(["single-stream", "cold-start", "cold-start"]) == ("cold-start", "single-stream")
     assert names_in([]) == NAMES
-
-
-def test_what_a_person_vouches_for_is_checked_at_once() -> None:
-    assert confirmed_in(["modality=MR", "age-years=4"]) == {"modality": "MR", "age-years": "4"}
-    for word in ("modality", "=MR", "modality=", "colour=grey", "age-years=old"):
-        with pytest.raises(UsageError):
-            confirmed_in([word])
-
-
-def test_roles_go_by_absolute_paths() -> None:
-    assert roles_in(["t1=a.nii", "t2=b=c.nii"]) == {
-        str(Path("a.nii").absolute()): "t1",
-        str(Path("b=c.nii").absolute()): "t2",
-    }
-    with pytest.raises(UsageError, match="one role for a scan"):
-        roles_in(["t1=a.nii", "t2=a.nii"])
 
 
 def test_an_earlier_report_is_read_back_as_it_was_written(tmp_path: Path) -> None:

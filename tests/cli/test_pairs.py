@@ -1,0 +1,33 @@
+"""Pairs on the command line: what is no pair is said, what makes no sense is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge.cli.pairs import confirmed_in, scans_in
+from edge.errors import UsageError
+from edge.roles import absolute
+
+
+def test_what_a_person_vouches_for_is_checked_at_once() -> None:
+    assert confirmed_in(["modality=MR", "age-years=4"]) == {"modality": "MR", "age-years": "4"}
+    for word in ("modality", "=MR", "modality=", "colour=grey", "age-years=old"):
+        with pytest.raises(UsageError):
+            confirmed_in([word])
+
+
+def test_roles_go_by_absolute_paths() -> None:
+    assert absolute(scans_in(["t1=a.nii", "t2=b=c.nii"])) == {
+        str(Path("a.nii").absolute()): "t1",
+        str(Path("b=c.nii").absolute()): "t2",
+    }
+    with pytest.raises(UsageError, match="one role for a scan"):
+        absolute(scans_in(["t1=a.nii", "t2=a.nii"]))
+
+
+@pytest.mark.parametrize("word", ["t1", "=a.nii", "t1="])
+def test_a_scan_without_its_role_or_its_path_is_no_pair(word: str) -> None:
+    with pytest.raises(UsageError, match=r"Reading --scan .*: expected ROLE=PATH"):
+        scans_in([word])
