@@ -24,15 +24,17 @@ from edge.engines import Engine
 from edge.errors import EngineError, PackError, ReadError
 from edge.findings import Findings, Notice, Refusal
 from edge.models import Models
+from edge.options import Options
 from edge.pack.manifest import Manifest, Model
-from edge.pack.store import AUTO, Pack
+from edge.pack.store import Pack
 from edge.prepare import Feed, prepare
 from edge.read import Pending
 from edge.read.process import PREFETCH, Child
 from edge.read.several import ScanReaders
 from edge.reasons import ARCHITECTURE_ONLY, UNPROVEN_PRECISION
+from edge.register.labels import said_of_labels
 from edge.results import Asked, examined, not_examined, not_read, studies_in, study_report
-from edge.roles import Roles, together
+from edge.roles import together
 from edge.scan import LeftOut, Scan, Series, StudyIndex
 from edge.tasks import Outputs, conclude
 from edge.write import Outcome, finished_report, write_pictures, write_report
@@ -52,13 +54,8 @@ class Request:
         Each study gets a folder below it.
     pack : str, optional
         Name or path; None chooses the installed pack that fits, if exactly one does.
-    engine : str, optional
-        Name; None takes the one that `edgerun prepare` found, else the first one that the model is proven for.
-    precision : str
-    confirmed : mapping
-        What a person vouches for where the files do not tell; see `edge.check.confirm`.
-    roles : mapping
-        Which scan is which input of the pack, in a person's word; see `edge.roles`.
+    options : Options
+        Where no engine is named, the one that `edgerun prepare` found, else the first one that the model is proven for.
     allow_slower : bool
         See `edge.ready.rule.Wish`.
     """
@@ -66,10 +63,7 @@ class Request:
     paths: tuple[Path, ...]
     out: Path
     pack: str | None = None
-    engine: str | None = None
-    precision: str = AUTO
-    confirmed: Mapping[str, str] = field(default_factory=dict)
-    roles: Roles = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
     allow_slower: bool = False
 
 
@@ -130,12 +124,12 @@ def run(request: Request, watcher: Watcher | None = None, child: Child | None = 
     ):
         asked = readers.index(request.paths)
         with clock("open"):
-            font = warm_up_writers()  # while the child reads the headers
+            font = warm_up_writers(request.options.wanted)  # while the child reads the headers
             models.warm_up()
         with clock("index"):
             found = asked.result(watcher.header if watcher else None)
         font.join()
-        studies = together(studies_in(found), request.roles)
+        studies = together(studies_in(found), request.options.roles)
         models.expect(len(studies))
         with clock("open"):
             models.warm_up()
@@ -175,8 +169,9 @@ class Turn:
 
 def _begin(study: StudyIndex, request: Request, models: Models, readers: ScanReaders) -> Turn:
     """Choose the pack and the series of one study, and have these read."""
-    choice = choose(study, models.packs, request.confirmed, request.roles, named=request.pack is not None)
-    asked = Asked.of(study, choice.pack, request.engine, request.precision, request.confirmed, request.roles)
+    options, named = request.options, request.pack is not None
+    choice = choose(study, models.packs, options.confirmed, options.roles, named=named)
+    asked = Asked.of(study, choice.pack, options)
     turn = Turn(study=study, choice=choice, asked=asked, folder=request.out / asked.folder)
     if (report := finished_report(turn.folder, asked.sha256)) is not None:
         turn.report.set_result(report)
@@ -206,7 +201,7 @@ def _examine_study(
 
     def write() -> StudyReport:
         with clock("write"):
-            results = write_pictures(folder, outcomes)
+            results = write_pictures(folder, outcomes, asked.options.wanted)
         return write_report(folder, study_report(study, choice, results, asked, clock.seconds))
 
     return replace(turn, scans=(), report=desks.submit(write))
@@ -235,7 +230,7 @@ def _outcome(
             model, engine = models.open(pack)
         with clock("read"):
             read = {name: scan.result() for name, scan in reads.items()}
-        told = {name: confirm_scan(scan, asked.confirmed) for name, scan in read.items()}
+        told = {name: confirm_scan(scan, asked.options.confirmed) for name, scan in read.items()}
         scans = {name: scan for name, (scan, _) in told.items()}
         vouched = {name: value for _, words in told.values() for name, value in words.items()}
         examination = _examined(scans, pack.manifest, model, engine, clock, ran)
@@ -250,9 +245,9 @@ def _outcome(
 
 def _models(request: Request, watcher: Watcher | None) -> Models:
     """The models of a run; of a single file it is known already that it holds one study."""
-    slower = request.allow_slower
+    options, slower = request.options, request.allow_slower
     say = watcher.noted if watcher is not None else (lambda _: None)
-    models = Models(request.pack, request.engine, request.precision, allow_slower=slower, say=say)
+    models = Models(request.pack, options.engine, options.precision, allow_slower=slower, say=say)
     if len(request.paths) == 1 and request.paths[0].is_file():
         models.expect(1)
     return models
@@ -300,7 +295,7 @@ def examine(
     clock = clock or Clock()
     with clock("check"):
         noted = (note for item in manifest.inputs for note in check_scan(scans[item.name], item.accepts))
-        said = tuple(dict.fromkeys(noted)) + said_of_frames(scans, manifest)
+        said = tuple(dict.fromkeys(noted)) + said_of_frames(scans, manifest) + said_of_labels(scans, manifest)
     if model.verdict == "inconclusive":
         said += (Notice(reason=UNPROVEN_PRECISION, severity="warn", detail=f"Precision {model.precision}."),)
     warnings = tuple(note for note in said if note.severity == "warn")

@@ -17,8 +17,10 @@ from edge.device import versions
 from edge.engines import EngineFacts
 from edge.errors import ExitCode, ReadError
 from edge.findings import Findings, Notice, Refusal, State, state_of
+from edge.options import Options
 from edge.pack.store import Pack
 from edge.reasons import NOTHING_THERE
+from edge.register.labels import told_lengths
 from edge.scan import Acquisition, Found, LeftOut, Scan, Series, Source, StudyIndex
 from edge.write import Outcome
 from edge.write.of_findings import findings_report, slice_report
@@ -37,10 +39,11 @@ from edge.write.report import (
     of_notice,
     of_reason,
     there_in,
+    uncertain_in,
 )
 from edge.write.words import moved_words
 
-GRAVEST_FIRST: tuple[State, ...] = ("finding", "failed", "not-analysed", "no-finding", "done")
+GRAVEST_FIRST: tuple[State, ...] = ("finding", "uncertain", "failed", "not-analysed", "no-finding", "done")
 
 
 class Tally:
@@ -69,6 +72,8 @@ class Tally:
         parts = [f"{self._states[state]} {words}" for state, words in said.items()]  # type: ignore[index]
         if self._states["done"]:
             parts.insert(2, f"{self._states['done']} done (nothing was looked for)")
+        if self._states["uncertain"]:
+            parts.insert(1, f"{self._states['uncertain']} uncertain (needs a reader)")
         missed = total - self.studies
         return f"{total} studies: {', '.join(parts)}{f', {missed} not reached' if missed else ''}."
 
@@ -103,44 +108,21 @@ class Asked:
     sources : mapping
         SHA-256 by path, of every file of the study; empty where a file cannot be read.
     pack : Pack, optional
-    engine : str, optional
-    precision : str
-    confirmed : mapping
-    roles : mapping
-        See `edge.roles`.
+    options : Options
     """
 
     study: str
     sources: Mapping[str, str]
     pack: Pack | None
-    engine: str | None
-    precision: str
-    confirmed: Mapping[str, str]
-    roles: Mapping[str, str] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
 
     @classmethod
-    def of(
-        cls,
-        study: StudyIndex,
-        pack: Pack | None,
-        engine: str | None,
-        precision: str,
-        confirmed: Mapping[str, str],
-        roles: Mapping[str, str],
-    ) -> Asked:
+    def of(cls, study: StudyIndex, pack: Pack | None, options: Options) -> Asked:
         """Return the request for one study; its files are read to hash them."""
         paths = [path for series in study.series for path in series.paths]
         paths += [path for out in study.left_out for path in out.paths]
         sources = {path: _hash_file(Path(path)) for path in paths}
-        return cls(
-            study=study.key,
-            sources=sources,
-            pack=pack,
-            engine=engine,
-            precision=precision,
-            confirmed=confirmed,
-            roles=roles,
-        )
+        return cls(study=study.key, sources=sources, pack=pack, options=options)
 
     @property
     def folder(self) -> str:
@@ -148,19 +130,17 @@ class Asked:
 
         So a second run over other files of the study, or with other options, never takes the place of a first.
         """
-        contents = hashlib.sha256(json.dumps([sorted(self.sources.values()), self._options]).encode()).hexdigest()
+        contents = hashlib.sha256(json.dumps([sorted(self.sources.values()), self._told]).encode()).hexdigest()
         return f"{self.study}-{self.pack.manifest.name if self.pack else 'no-pack'}-{contents[:8]}"
 
     @property
-    def _options(self) -> list[object]:
-        pack = self.pack.sha256 if self.pack else None
-        named = sorted((role, path) for path, role in self.roles.items())
-        return [pack, self.engine, self.precision, sorted(self.confirmed.items()), *([named] if named else [])]
+    def _told(self) -> list[object]:
+        return [self.pack.sha256 if self.pack else None, *self.options.told()]
 
     @cached_property
     def sha256(self) -> str:
         """Of everything that the answer depends on."""
-        parts = [sorted(self.sources.items()), self._options, versions()]
+        parts = [sorted(self.sources.items()), self._told, versions()]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def sources_of(self, paths: Sequence[str]) -> tuple[Source, ...]:
@@ -208,7 +188,7 @@ def examined(
     state = state_of(findings)
     refusals = tuple(of_notice(note) for note in findings.notices) if isinstance(findings, Refusal) else ()
     seen = None if isinstance(findings, Refusal) else findings
-    told = all(each.lengths_told for each in scans.values())
+    told = told_lengths((role, each.lengths_told) for role, each in scans.items())
     said = None if seen is None else findings_report(seen, lengths_told=told)
     result = ResultReport(
         state=state,
@@ -288,7 +268,7 @@ def _without_findings(
         pack=_pack_report(asked.pack),
         refusals=reasons if state == "not-analysed" else (),
         failure=reasons[0] if state == "failed" else None,
-        confirmed=relied_on(series.acquisition, asked.confirmed) if series else {},
+        confirmed=relied_on(series.acquisition, asked.options.confirmed) if series else {},
     )
 
 
@@ -303,10 +283,13 @@ def _summary(state: State, found: FindingsReport | None, reasons: Sequence[Reaso
         return f"Made a {SYNTHETIC} image: {found.makes}. Nothing was looked for."
     if not looked_for(found):
         return f"Done: {', '.join(there_in(found)) or 'nothing marked'}. Nothing was looked for."
-    said = found_in(found)
+    said, unsure = found_in(found), uncertain_in(found)
+    doubt = f"Uncertain, needs a reader: {', '.join(unsure)}."
     if said:
-        return f"Finding: {', '.join(f'{title} ({urgency})' for title, urgency in said)}."
-    return f"No finding. Looked for: {', '.join(looked_for(found))}."
+        told = f"Finding: {', '.join(f'{title} ({urgency})' for title, urgency in said)}."
+        return f"{told} {doubt}" if unsure else told
+    looked = f"Looked for: {', '.join(looked_for(found))}."
+    return f"{doubt} {looked}" if unsure else f"No finding. {looked}"
 
 
 def _scan_report(scan: Scan) -> ScanReport:

@@ -12,6 +12,7 @@ import pytest
 from edge.choose import Choice
 from edge.errors import ReadError
 from edge.findings import State
+from edge.options import Options
 from edge.reasons import (
     DAMAGED,
     ENGINE_RUN,
@@ -26,6 +27,7 @@ from edge.results import Asked, Tally, not_read, studies_in, study_report
 from edge.scan import Found, LeftOut, StudyIndex
 from edge.write import Outcome
 from edge.write.report import StudyReport
+from edge.write.wanted import Wanted
 from tests.write.outcomes import (
     SERIES,
     asked_of,
@@ -237,7 +239,7 @@ def test_a_request_hashes_every_file_and_leaves_to_the_reader_what_cannot_be_rea
         series=(replace(SERIES, paths=(str(tmp_path / "a"),)),),
         left_out=(out(str(tmp_path / "gone"), DAMAGED), out(str(tmp_path), DAMAGED)),
     )
-    asked = Asked.of(study, pack_of(), None, "auto", {}, {})
+    asked = Asked.of(study, pack_of(), Options())
     assert asked.sources[str(tmp_path / "a")] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert asked.sources[str(tmp_path / "gone")] == ""
     assert asked.sources[str(tmp_path)] == ""
@@ -250,14 +252,16 @@ def test_the_folder_of_a_study_is_named_after_its_key_and_pack() -> None:
 
 def test_another_request_gets_another_folder_and_another_path_does_not() -> None:
     asked = asked_of()
-    assert replace(asked, precision="int8").folder != asked.folder
-    assert replace(asked, confirmed={"view": "AP"}).folder != asked.folder
+    assert asked_of(precision="int8").folder != asked.folder
+    assert asked_of(confirmed={"view": "AP"}).folder != asked.folder
+    assert asked_of(wanted=Wanted(language="fr")).folder != asked.folder
+    assert asked_of(wanted=Wanted()).folder == asked.folder
     assert replace(asked, sources={"a": "other contents"}).folder != asked.folder
     moved = {f"/elsewhere/{path}": digest for path, digest in asked.sources.items()}
     assert replace(asked, sources=moved).folder == asked.folder
 
 
 def test_the_order_of_files_and_confirmations_does_not_change_a_request() -> None:
-    one = replace(asked_of(), sources={"a": "1", "b": "2"}, confirmed={"view": "AP", "modality": "DX"})
-    other = replace(asked_of(), sources={"b": "2", "a": "1"}, confirmed={"modality": "DX", "view": "AP"})
+    one = asked_of(sources={"a": "1", "b": "2"}, confirmed={"view": "AP", "modality": "DX"})
+    other = asked_of(sources={"b": "2", "a": "1"}, confirmed={"modality": "DX", "view": "AP"})
     assert one.sha256 == other.sha256

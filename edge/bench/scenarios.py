@@ -135,9 +135,7 @@ def offline(ground: Ground, seconds_a_scan: float) -> Scenario:
         paths=(ground.scratch / "folder",),
         out=ground.fresh("out"),
         pack=target.pack,
-        engine=target.engine,
-        precision=target.precision,
-        confirmed=target.confirmed,
+        options=target.options(),
     )
     with ground.watch() as watch:
         started = time.perf_counter()

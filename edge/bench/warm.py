@@ -22,6 +22,7 @@ from edge.clock import Clock
 from edge.engines import Engine
 from edge.findings import Refusal
 from edge.models import Models
+from edge.options import Options
 from edge.pack.manifest import Model
 from edge.pack.store import AUTO, Pack
 from edge.pipeline import examine
@@ -50,6 +51,10 @@ class Target:
     engine: str | None = None
     precision: str = AUTO
     confirmed: Mapping[str, str] = field(default_factory=dict)
+
+    def options(self, roles: Mapping[str, str] | None = None) -> Options:
+        """Return how it is run; `roles` as in `edge.options.Options`."""
+        return Options(engine=self.engine, precision=self.precision, confirmed=self.confirmed, roles=roles or {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,7 +138,7 @@ class Warm:
             with clock("choose"):
                 choice = choose(study, self._models.packs, target.confirmed, roles, named=True)
                 check_examined(study, choice)
-                asked = Asked.of(study, choice.pack, target.engine, target.precision, target.confirmed, roles)
+                asked = Asked.of(study, choice.pack, target.options(roles))
             scans = tuple({name: self._reader.load(s) for name, s in group.items()} for group in choice.fitting)
             turns.append(_Turn(study=study, choice=choice, asked=asked, scans=scans))
         return turns
@@ -163,6 +168,6 @@ def _groups(cases: Sequence[Case]) -> list[list[Case]]:
 
 
 def _confirmed(group: Mapping[str, Pending[Scan]], asked: Asked) -> tuple[dict[str, Scan], dict[str, str]]:
-    told = {name: confirm_scan(pending.result(), asked.confirmed) for name, pending in group.items()}
+    told = {name: confirm_scan(pending.result(), asked.options.confirmed) for name, pending in group.items()}
     vouched = {name: value for _, words in told.values() for name, value in words.items()}
     return {name: scan for name, (scan, _) in told.items()}, vouched

@@ -7,7 +7,7 @@ from typing import Optional
 
 import typer
 
-from edge.cli.pairs import confirmed_in, scans_in
+from edge.cli.pairs import confirmed_in, labels_in, scans_in
 from edge.errors import UsageError
 
 OUT = Path("edgerun-results")
@@ -18,6 +18,9 @@ def infer(
     paths: Optional[list[Path]] = typer.Argument(None, metavar="PATH", help="Scans: files, or folders of any depth."),
     scan: Optional[list[str]] = typer.Option(
         None, metavar="ROLE=PATH", help="A scan of the one patient for a pack that needs several, such as t1=a.nii.gz."
+    ),
+    labels: Optional[list[str]] = typer.Option(
+        None, metavar="ROLE=PATH", help="Labels of the moving scan, to be registered with it: moving=labels.nii.gz."
     ),
     pack: Optional[str] = typer.Option(None, help="Model pack: an installed one's name, or a folder or .edgepack."),
     out: Path = typer.Option(OUT, help="Each study gets a folder in it."),
@@ -34,23 +37,44 @@ def infer(
     allow_slower: bool = typer.Option(
         False, "--allow-slower", help="Run on another engine where the GPU that the pack was prepared for is gone."
     ),
+    write: Optional[list[str]] = typer.Option(
+        None, metavar="VIEWS", help="What to write beside the report, parted by commas, instead of the usual pictures."
+    ),
+    profile: Optional[str] = typer.Option(
+        None, "--for", metavar="PLACE", help="Where the result goes: screen, pacs, old-pacs, paper or programs."
+    ),
+    language: str = typer.Option("en", help="Of words for people: en, fr, es, pt, sw, hi or ar."),
+    identified: bool = typer.Option(
+        False, "--identified", help="Let the report name the patient; without it no name or number stands there."
+    ),
 ) -> None:
     """Examine scans with a model pack: a report and a picture for each study."""
     from edge.cli.console import Console
+    from edge.options import Options
     from edge.pipeline import Request, run
     from edge.roles import absolute
+    from edge.write import WRITERS
+    from edge.write.wanted import Wanted, language_of, views_of
 
     confirmed, named = confirmed_in(confirm or []), scans_in(scan or [])
     if not paths and not named:
         raise UsageError("Looking for scans: found no path; give files or folders, or --scan ROLE=PATH.")
+    named += labels_in(labels or [], named)
     request = Request(
         paths=(*(paths or ()), *(path for _, path in named)),
         out=out,
         pack=pack,
-        engine=engine,
-        precision=precision,
-        confirmed=confirmed,
-        roles=absolute(named),
+        options=Options(
+            engine=engine,
+            precision=precision,
+            confirmed=confirmed,
+            roles=absolute(named),
+            wanted=Wanted(
+                views=views_of(write or [], profile, tuple(WRITERS)),
+                language=language_of(language),
+                identified=identified,
+            ),
+        ),
         allow_slower=allow_slower,
     )
     with Console(json=json, out=out) as console:

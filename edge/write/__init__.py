@@ -17,19 +17,21 @@ from edge.table import Entry
 from edge.typed import parse
 from edge.write.files import make_folder, mapped, write_whole
 from edge.write.report import FileReport, ResultReport, StudyReport, content_sha256, sealed, to_json
+from edge.write.wanted import PLAIN, Wanted
 
 REPORT = "report.json"
 OURS = re.compile(
     r"(\d+-)?"
     r"(overlay\.png|mask-.+\.(png|nii\.gz|tif)|labels\.(nii\.gz|json|tif)|instances\.png"
-    r"|(warped|displacement)\.nii\.gz|synthetic\.(png|nii\.gz))"
+    r"|(warped|warped-labels|displacement)\.nii\.gz|synthetic\.(png|nii\.gz)"
+    r"|(sr|seg|sc|gsps|pdf)(-\d+)?\.dcm|page\.pdf|fhir\.json)"
 )
 """Names of the files that the writers make."""
 
 OF_MEMORY = frozenset({NOT_ENOUGH_MEMORY.code, NEEDS_WINDOWS.code})
 """Refusals that speak of the machine and of EDGERUN_SCAN_BYTES, which no request names."""
 
-Writer = Callable[[ResultReport, Scan | None, Findings | None], Mapping[str, bytes]]
+Writer = Callable[[ResultReport, Scan | None, Findings | None, Wanted], Mapping[str, bytes]]
 
 WRITERS: Mapping[str, Entry] = {
     "overlay": Entry("edge.write.overlay:overlay"),
@@ -48,17 +50,17 @@ class Outcome:
     findings: Findings | None = None
 
 
-def warm_up() -> Thread:
-    """Load the writers, and return the thread that loads the font for them: join it before anything is written."""
-    for entry in WRITERS.values():
-        entry.load()
+def warm_up(wanted: Wanted = PLAIN) -> Thread:
+    """Load the writers that are wanted; the thread that is returned loads their font: join it before writing."""
+    for name in wanted.views:
+        WRITERS[name].load()
     loading = Thread(target=Entry("edge.write.canvas:load_font").load(), name="edgerun-font", daemon=True)
     loading.start()
     return loading
 
 
-def write_pictures(folder: Path, outcomes: Sequence[Outcome]) -> tuple[ResultReport, ...]:
-    """Write every file but the report, and return the results with those files named in them.
+def write_pictures(folder: Path, outcomes: Sequence[Outcome], wanted: Wanted = PLAIN) -> tuple[ResultReport, ...]:
+    """Write every file that is wanted beside the report, and return the results with those files named in them.
 
     Raises
     ------
@@ -71,9 +73,9 @@ def write_pictures(folder: Path, outcomes: Sequence[Outcome]) -> tuple[ResultRep
     results = []
     for number, outcome in enumerate(outcomes, start=1):
         files = []
-        for role, entry in WRITERS.items():
-            writer: Writer = entry.load()
-            for name, data in writer(outcome.result, outcome.scan, outcome.findings).items():
+        for role in wanted.views:
+            writer: Writer = WRITERS[role].load()
+            for name, data in writer(outcome.result, outcome.scan, outcome.findings, wanted).items():
                 numbered = name if len(outcomes) == 1 else f"{number}-{name}"
                 write_whole(folder / numbered, data)
                 files.append(FileReport(name=numbered, role=role, sha256=hashlib.sha256(data).hexdigest()))

@@ -15,13 +15,19 @@ from edge.write.canvas import encode_png
 from edge.write.nifti import nifti
 from edge.write.report import ResultReport
 from edge.write.tiff import tiled_tiff
+from edge.write.wanted import PLAIN, Wanted
 
 LABELS = "labels.nii.gz"
 TILED = "labels.tif"
 NAMES = "labels.json"
 
 
-def masks(result: ResultReport, scan: Scan | None, findings: Findings | None) -> dict[str, bytes]:  # noqa: ARG001
+def masks(
+    result: ResultReport,
+    scan: Scan | None,  # noqa: ARG001
+    findings: Findings | None,
+    wanted: Wanted = PLAIN,  # noqa: ARG001
+) -> dict[str, bytes]:
     """Return the masks of a segmentation, or of the boxes of a detection where the model drew outlines.
 
     - Of a picture, ``mask-<label>.png`` for each label: 255 where it is, 0 elsewhere; rows and columns as in the

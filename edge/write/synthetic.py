@@ -18,6 +18,7 @@ from edge.write.panels import TWO, as_received, draw_scale_bar, show, write_capt
 from edge.write.planes import cut, upright
 from edge.write.report import SYNTHETIC, ResultReport
 from edge.write.view import View, eight_bit, grey, slice_shown, stretched, views_of, where_measured
+from edge.write.wanted import PLAIN, Wanted
 
 LEAST_PIXELS = 512
 """Along the longer side of the file: fewer could not hold the word in letters that can be read."""
@@ -25,7 +26,12 @@ ACROSS_WEIGHT = 0.6
 """Of the word in the middle: what lies below it can still be seen."""
 
 
-def synthetic(result: ResultReport, scan: Scan | None, findings: Findings | None) -> dict[str, bytes]:  # noqa: ARG001
+def synthetic(
+    result: ResultReport,
+    scan: Scan | None,  # noqa: ARG001
+    findings: Findings | None,
+    wanted: Wanted = PLAIN,  # noqa: ARG001
+) -> dict[str, bytes]:
     """Return ``synthetic.png`` with the word burnt in, and of a volume ``synthetic.nii.gz`` with it in its header.
 
     The picture is enlarged by a whole factor where it is small; of a volume it is the middle slice. Frames that have

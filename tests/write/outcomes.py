@@ -22,6 +22,7 @@ from edge.findings import (
     Region,
     Segmentation,
 )
+from edge.options import Options
 from edge.pack.manifest import Manifest
 from edge.pack.store import Pack
 from edge.reasons import DAMAGED, UNKNOWN_BODY_PART, WRONG_MODALITY, Reason
@@ -64,11 +65,11 @@ def asked_of(pack: Pack | None = None, **changes: Any) -> Asked:
         study="0123456789abcdef",
         sources={"a.dcm": "c" * 64, "phantom": "0" * 64},
         pack=pack or pack_of(),
-        engine=None,
-        precision="auto",
-        confirmed={},
     )
-    return replace(asked, **changes)
+    options = {
+        key: changes.pop(key) for key in ("engine", "precision", "confirmed", "roles", "wanted") if key in changes
+    }
+    return replace(asked, options=Options(**options), **changes)
 
 
 def score(

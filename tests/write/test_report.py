@@ -15,12 +15,14 @@ from edge.choose import Choice
 from edge.detect.instances import paste_patch
 from edge.errors import OutputError
 from edge.findings import Detection, Notice
+from edge.options import Options
 from edge.reasons import NEEDS_WINDOWS, NO_PIXELS, NOT_ENOUGH_MEMORY, UNKNOWN_AGE, Reason
 from edge.results import Asked, not_read, study_report
 from edge.scan import LeftOut, StudyIndex
 from edge.typed import dump, parse
 from edge.write import REPORT, WRITERS, Outcome, finished_report, write_pictures, write_report
 from edge.write.report import StudyReport, TranslationReport, content_sha256, sealed, to_json
+from edge.write.wanted import Wanted
 from tests.write.outcomes import (
     asked_of,
     classified,
@@ -311,11 +313,13 @@ def test_a_report_with_another_key_is_no_answer(tmp_path: Path) -> None:
         {"sources": {"a.dcm": "c" * 64}},
         {"pack": pack_of(sha256="cd" * 32)},
         {"pack": None},
-        {"engine": "onnxruntime"},
-        {"precision": "int8"},
-        {"confirmed": {"view": "AP"}},
+        {"options": Options(engine="onnxruntime")},
+        {"options": Options(precision="int8")},
+        {"options": Options(confirmed={"view": "AP"})},
+        {"options": Options(wanted=Wanted(language="sw"))},
+        {"options": Options(wanted=Wanted(views=("overlay",)))},
     ],
-    ids=lambda changes: next(iter(changes)),
+    ids=["contents", "files", "pack", "no pack", "engine", "precision", "confirmed", "language", "views"],
 )
 def test_another_question_is_not_answered(changes: dict[str, Any], tmp_path: Path) -> None:
     report_of(OUTCOMES["finding"](), out=tmp_path)
