@@ -40,9 +40,10 @@ def train(
     recipe: str = typer.Argument(..., help=f"One of: {', '.join(TRAINERS)}."),
     data: Path = typer.Option(..., help="The recipe's data set."),
     out: Path = typer.Option(..., help="Where the weights go (safetensors)."),
+    device: str = typer.Option("cpu", help="Of PyTorch, such as cuda, where the recipe can be trained there."),
 ) -> None:
     """Train a recipe's network from its fixed seed."""
-    _entry(TRAINERS, recipe)(data, out, console.Console())
+    _entry(TRAINERS, recipe)(data, out, console.Console(), device)
 
 
 def pack(

@@ -12,7 +12,7 @@ import gzip
 import hashlib
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -126,21 +126,29 @@ def load_maps(path: Path) -> Maps:
 
 
 def synthesise(maps: Maps, sight: Sight, seed: int) -> Subject:
-    """Return a made-up subject, the same for the same seed.
+    """Return a made-up subject, the same for the same seed on the device of the maps.
 
     Parameters
     ----------
     maps : Maps
+        On a GPU (`on_device`) it is made there; another device draws other numbers.
     sight : Sight
     seed : int
         At least 0.
     """
-    generator = torch.Generator().manual_seed(seed)
-    shares, outside_mm = _deformed(maps, sight, generator)
-    tissues = _individual(shares, generator)
-    image = _seen(_painted(tissues, outside_mm, generator), outside_mm, generator)
-    truth = tissues.argmax(1)[0].numpy().astype(np.uint8)
-    return Subject(scan=scan_of(image[0, 0].numpy(), sight.spacing_mm, f"synthetic-{seed}"), truth=truth)
+    device = maps.shares.device
+    with device:
+        generator = torch.Generator(device).manual_seed(seed)
+        shares, outside_mm = _deformed(maps, sight, generator)
+        tissues = _individual(shares, generator)
+        image = _seen(_painted(tissues, outside_mm, generator), outside_mm, generator)
+    truth = tissues.argmax(1)[0].cpu().numpy().astype(np.uint8)
+    return Subject(scan=scan_of(image[0, 0].cpu().numpy(), sight.spacing_mm, f"synthetic-{seed}"), truth=truth)
+
+
+def on_device(maps: Maps, device: str) -> Maps:
+    """Return the maps with what subjects are made from on a device of PyTorch, such as ``cuda``."""
+    return replace(maps, shares=maps.shares.to(device))
 
 
 def scan_of(voxels: Voxels, spacing_mm: Millimetres, name: str) -> Scan:

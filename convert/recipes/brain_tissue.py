@@ -29,7 +29,7 @@ from torch.nn import functional
 
 from convert.describe import parse_description
 from convert.overlap import dice
-from convert.recipes.brain_subjects import LABELS, Labels, Maps, Sight, load_maps, synthesise
+from convert.recipes.brain_subjects import LABELS, Labels, Maps, Sight, load_maps, on_device, synthesise
 from convert.recipes.contract import Recipe, recipe_description
 from convert.recipes.training import reproducible
 from edge.prepare import Step, bind_steps
@@ -69,9 +69,11 @@ class Config:
         Subjects that cubes are cut from at a time; steps after which a new one takes the place of the oldest.
     frozen : float
         Share of the steps, at the end, with frozen batch normalisations.
+    threads : int
+        Of the CPU.
     """
 
-    steps: int = 1600
+    steps: int = 6000
     batch: int = 4
     side: int = 40
     rate: float = 4e-3
@@ -80,6 +82,7 @@ class Config:
     pool: int = 24
     every: int = 2
     frozen: float = 0.25
+    threads: int = 2
 
 
 def _convolutions(channels: int, width: int) -> nn.Sequential:
@@ -224,15 +227,16 @@ def _freeze(model: nn.Module) -> None:
             module.eval()
 
 
-def _fit(maps: Maps, seed: int, progress: Progress, config: Config) -> BrainTissue:
+def _fit(maps: Maps, seed: int, progress: Progress, config: Config, device: str) -> BrainTissue:
     torch.manual_seed(seed)
-    model = BrainTissue()
+    model = BrainTissue().to(device)
     _lay_channels_last(model)
     average: BrainTissue = copy.deepcopy(model).eval()
     optimiser = torch.optim.AdamW(model.parameters(), weight_decay=config.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.rate, config.steps + 1, pct_start=0.15)
     losses: list[float] = []
-    for step, (image, truth) in enumerate(_batches(maps, seed, config), start=1):
+    batches = _batches(on_device(maps, device), seed, config)
+    for step, (image, truth) in enumerate(((a.to(device), b.to(device)) for a, b in batches), start=1):
         if step > config.steps * (1 - config.frozen):
             _freeze(model)
         loss = loss_of(model(image.contiguous(memory_format=torch.channels_last_3d)), truth)
@@ -245,7 +249,7 @@ def _fit(maps: Maps, seed: int, progress: Progress, config: Config) -> BrainTiss
         if step % 50 == 0 or step == config.steps:
             progress(f"step {step} of {config.steps}: loss {np.mean(losses[-50:]):.4f}")
     trained = BrainTissue()
-    trained.load_state_dict(average.state_dict())
+    trained.load_state_dict(average.cpu().state_dict())
     trained.eval()
     return trained
 
@@ -257,9 +261,13 @@ def _follow(average: nn.Module, model: nn.Module, share: float) -> None:
 
 
 def train(
-    maps: Maps, seed: int = SEED, progress: Progress = lambda _line: None, config: Config = Config()
+    maps: Maps,
+    seed: int = SEED,
+    progress: Progress = lambda _line: None,
+    config: Config = Config(),
+    device: str = "cpu",
 ) -> BrainTissue:
-    """Train the network on made-up scans, on one thread and reproducibly.
+    """Train the network on made-up scans, reproducibly on a CPU.
 
     Parameters
     ----------
@@ -270,14 +278,17 @@ def train(
         Receives a line of text after every 50 steps.
     config : Config
         Hyperparameters.
+    device : str
+        Of PyTorch, such as ``cuda``.
 
     Returns
     -------
     BrainTissue
-        In evaluation mode; the same bits for the same seed, kind of processor and PyTorch release.
+        On the CPU and in evaluation mode; on a CPU the same bits for the same seed, kind of processor and PyTorch
+        release. A GPU draws other subjects, and sums in no fixed order.
     """
-    with reproducible():
-        return _fit(maps, seed, progress, config)
+    with reproducible(config.threads, strict=device == "cpu"):
+        return _fit(maps, seed, progress, config, device)
 
 
 def save(model: BrainTissue, path: Path) -> None:
@@ -294,7 +305,7 @@ def dice_of(found: Labels, truth: Labels) -> Sequence[float]:
     return [dice(found == code, truth == code) for code in range(1, CLASSES)]
 
 
-def train_to(data: Path, out: Path, progress: Progress) -> None:
+def train_to(data: Path, out: Path, progress: Progress, device: str = "cpu") -> None:
     """Train from the recipe's seed, write the weights, and tell the Dice on made-up subjects that were held out.
 
     Parameters
@@ -305,9 +316,11 @@ def train_to(data: Path, out: Path, progress: Progress) -> None:
         safetensors file to write.
     progress : callable
         Told what is being done, and the figures.
+    device : str
+        Of PyTorch, such as ``cuda``.
     """
     maps = load_maps(data)
-    model = train(maps, progress=progress)
+    model = train(maps, progress=progress, device=device)
     save(model, out)
     subjects = [synthesise(maps, SIGHT, HELD_OUT + index) for index in range(CHECKED)]
     figures = np.mean([dice_of(outline(model, prepared(one.scan).voxels), one.truth) for one in subjects], axis=0)

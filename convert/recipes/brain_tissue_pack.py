@@ -56,7 +56,7 @@ class Counts:
 
     calibrate: int = 4
     tune: int = 4
-    evaluate: int = 20
+    evaluate: int = 40
 
 
 def write_scans(data: Path, folder: Path, progress: Progress, counts: Counts = Counts()) -> Sets:

@@ -28,6 +28,7 @@ from torch.nn import functional
 from convert.metrics import area_under_roc
 from convert.recipes.contract import Recipe
 from convert.recipes.training import reproducible
+from edge.errors import UsageError
 
 NAME = "chest-pneumonia"
 LABELS = ("normal", "pneumonia")
@@ -285,7 +286,7 @@ def save(model: ChestPneumonia, path: Path) -> None:
     part.replace(path)
 
 
-def train_to(data: Path, out: Path, progress: Progress) -> None:
+def train_to(data: Path, out: Path, progress: Progress, device: str = "cpu") -> None:
     """Train from the recipe's seed, write the weights, and tell the AUC on the validation and test images.
 
     Parameters
@@ -296,7 +297,16 @@ def train_to(data: Path, out: Path, progress: Progress) -> None:
         safetensors file to write.
     progress : callable
         Told what is being done, and the figures.
+    device : str
+        ``cpu``: its weights are reproduced bit by bit, and it takes minutes.
+
+    Raises
+    ------
+    UsageError
+        Another device is asked for.
     """
+    if device != "cpu":
+        raise UsageError(f"Training {NAME} on {device}: it is trained on the CPU, reproducibly, in minutes.")
     splits = load_data(data)
     model = train(splits, progress=progress)
     save(model, out)

@@ -9,15 +9,22 @@ import torch
 
 
 @contextmanager
-def reproducible() -> Iterator[None]:
-    """Train on one thread with deterministic algorithms; PyTorch's own random numbers and settings go on as before."""
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    # The order of float32 sums, and so the trained bits, depends on the number of threads.
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(mode=True)
+def reproducible(threads: int = 1, *, strict: bool = True) -> Iterator[None]:
+    """Train with deterministic algorithms; PyTorch's own random numbers and settings go on as before.
+
+    Parameters
+    ----------
+    threads : int
+        The order of float32 sums, and so the trained bits, depends on their number.
+    strict : bool
+        False for a GPU, on which some of our operations have no deterministic algorithm.
+    """
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(mode=strict)
     try:
         with torch.random.fork_rng(devices=[]):
             yield
     finally:
-        torch.use_deterministic_algorithms(mode=strict)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(mode=before[1])

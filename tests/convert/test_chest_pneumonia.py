@@ -19,6 +19,7 @@ from torch import Tensor, nn  # noqa: E402
 from convert.export import export_onnx, fold_batch_norm  # noqa: E402
 from convert.metrics import area_under_roc  # noqa: E402
 from convert.recipes import chest_pneumonia as recipe  # noqa: E402
+from edge.errors import UsageError  # noqa: E402
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "pneumoniamnist" / "pneumoniamnist.npz"
 PLAIN = {"Conv", "Relu", "Add", "ReduceMean", "GlobalAveragePool", "Flatten", "Gemm"}
@@ -200,3 +201,8 @@ def test_export_refuses(
             metadata={},
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_it_is_trained_on_the_cpu_alone(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="on cuda: it is trained on the CPU"):
+        recipe.train_to(tmp_path / "data.npz", tmp_path / "weights", print, "cuda")
