@@ -112,9 +112,10 @@ def slide_pack(
     *,
     overlap: float = 0.0,
     steps: Sequence[Mapping[str, object]] = (),
+    skip_glass: bool = False,
 ) -> Path:
     """A pack that finds what is green, window by window."""
-    windows = Windows(overlap=overlap)
+    windows = Windows(overlap=overlap, skip_glass=skip_glass)
     task: Task
     if kind == "classification":
         task = ClassificationTask(

@@ -13,14 +13,27 @@ import numpy as np
 import pytest
 
 from edge.detect.planted import DETECTIONS, painted, yolov5_net
-from edge.pack.manifest import Accepts, DetectionTask, Windows
+from edge.pack.manifest import Accepts, DetectionTask, SegmentationTask, Windows
 from edge.testing import tiny_input, tiny_manifest
 from tests.conftest import Edgerun, Ran
 from tests.prepare.images import step
+from tests.read.slide_files import JPEG_2000, NATIVE, level, write
 from tests.read.tiled_files import tiff
-from tests.slides import SIZE, SMALL_BYTES, WINDOW, green_net, slide_pack, slide_pages, tissue, write_slide
+from tests.slides import (
+    SIZE,
+    SMALL_BYTES,
+    WINDOW,
+    green_net,
+    halved,
+    slide_input,
+    slide_pack,
+    slide_pages,
+    tissue,
+    write_slide,
+)
 from tests.systems import pack
 from tests.tasks.models import label
+from tests.tasks.nets import GAIN, conv_net
 from tests.test_systems import only
 
 BLOBS = [(300, 500, 319, 529), (450, 800, 452, 803)]
@@ -211,3 +224,112 @@ def test_a_bomb_in_a_tile_is_not_inflated(edgerun: Edgerun, tmp_path: Path) -> N
     ran = examined(edgerun, scan, slide_pack(tmp_path / "pack", "classification"))
     assert ran.code == 3
     assert ran.reports[0]["results"][0]["failure"]["code"] == "R302"
+
+
+# Both formats, and bare glass ----------------------------------------------------------------------------
+
+
+def write_dicom_slide(folder: Path, syntax: str = JPEG_2000) -> Path:
+    """The levels of a slide as files of one series, and a picture of its label."""
+    pixels = tissue(blobs=BLOBS)
+    levels = [level(halved(pixels, times), tile=(128, 128), syntax=syntax) for times in range(3)]
+    glass_label = level(pixels[:60, :60], ImageType=["ORIGINAL", "PRIMARY", "LABEL", "NONE"], SOPInstanceUID="1.2.3")
+    return write(folder, [glass_label, *levels[::-1]])
+
+
+@pytest.mark.parametrize("syntax", [JPEG_2000, NATIVE])
+def test_labels_of_a_dicom_slide_land_on_the_same_pixels_as_those_of_a_tiff(
+    edgerun: Edgerun, tmp_path: Path, syntax: str
+) -> None:
+    """Its files say themselves what it is: nothing is to be confirmed."""
+    made = slide_pack(tmp_path / "pack", "segmentation")
+    ran = edgerun(
+        "infer", write_dicom_slide(tmp_path / "s", syntax), "--pack", made, "--out", tmp_path / "out", "--json"
+    )
+    result = only(ran, 0, "finding")
+    (region,) = result["findings"]["regions"]
+    assert (region["pixels"], region["box"]) == (PIXELS, [300, 500, 452, 803])
+    assert region["area_mm2"] == pytest.approx(PIXELS * 0.0005**2)
+    found = imagecodecs.tiff_decode(file_of(tmp_path, "mask-green.tif").read_bytes())
+    other = edgerun(
+        "infer", write_slide(tmp_path / "a.tif", tissue(blobs=BLOBS)), "--pack", made, "--out", tmp_path / "tiff",
+        "--json", "--confirm", "modality=SM",
+    )  # fmt: skip
+    assert only(other, 0, "finding")["findings"]["regions"] == result["findings"]["regions"]
+    (again,) = (tmp_path / "tiff").glob("*/mask-green.tif")
+    np.testing.assert_array_equal(found, imagecodecs.tiff_decode(again.read_bytes()))
+    assert len(result["scan"]["sources"]) == 3
+    assert [left["reason"]["code"] for left in ran.reports[0]["left_out"]] == []
+
+
+@pytest.mark.parametrize("kind", ["classification", "segmentation"])
+def test_windows_of_bare_glass_are_skipped_where_the_pack_says_so(edgerun: Edgerun, tmp_path: Path, kind: Any) -> None:
+    scan = write_slide(tmp_path / "a.tif", tissue(blobs=BLOBS))
+    found = {}
+    for name, skip in (("all", False), ("some", True)):
+        made = slide_pack(tmp_path / name, kind, skip_glass=skip)
+        out = tmp_path / f"out-{name}"
+        ran = edgerun("infer", scan, "--pack", made, "--out", out, "--json", "--confirm", "modality=SM")
+        found[name] = only(ran, 0, "finding")
+    assert [warning["code"] for warning in found["all"]["warnings"]] == []
+    (warning,) = found["some"]["warnings"]
+    windows = -(-SIZE[0] // WINDOW) * -(-SIZE[1] // WINDOW)
+    skipped, of = (int(word) for word in warning["detail"].removesuffix(" windows.").split(" of "))
+    assert (warning["code"], of) == ("C763", windows)
+    assert 0.25 * windows < skipped < 0.6 * windows  # the disc of tissue covers half of the slide
+    if kind == "segmentation":
+        assert found["some"]["findings"]["regions"] == found["all"]["findings"]["regions"]
+    else:
+        some, every = (found[name]["findings"] for name in ("some", "all"))
+        assert some["labels"] == every["labels"]
+        assert some["tilewise"]["best"] == every["tilewise"]["best"]
+        assert some["tilewise"]["tiles"] == windows - skipped
+
+
+def test_where_classes_exclude_each_other_bare_glass_has_none(edgerun: Edgerun, tmp_path: Path) -> None:
+    """The background's score of a window that was not fed is 1, whatever the model would have said of it."""
+    task = SegmentationTask(
+        kind="segmentation", output="scores", activation="softmax", labels=(label("bright"),),
+        windows=Windows(overlap=0.5, skip_glass=True),
+    )  # fmt: skip
+    net = conv_net(np.array([[0.0, 0, 0], [1, 1, 1]]).reshape(2, 3, 1, 1) * GAIN, [0.0, -0.6 * GAIN])
+    made = pack(tmp_path / "pack", task, [slide_input()], net)
+    scan = write_slide(tmp_path / "a.tif", tissue())
+    result = only(examined(edgerun, scan, made), 0, "finding")
+    (region,) = result["findings"]["regions"]
+    labels = imagecodecs.tiff_decode(file_of(tmp_path, "labels.tif").read_bytes())
+    assert labels[0, 0] == 0  # glass, brighter than tissue
+    assert labels[450, 650] == 1
+    assert region["pixels"] == int((labels == 1).sum())
+    assert region["share"] < 0.85
+
+
+def test_boxes_are_found_though_bare_glass_is_skipped(edgerun: Edgerun, tmp_path: Path) -> None:
+    """What is dark is tissue, with white squares in it: across borders of windows, and beside the glass."""
+    boxes = [(y, x, y + 5, x + 5) for y, x in [(61, 300), (63, 63), (500, 320)]]
+    pixels = painted((640, 1300), boxes)
+    pixels[:, 400:] = 240
+    task = DetectionTask(
+        kind="detection",
+        layout="yolov5",
+        output=DETECTIONS,
+        activation="none",
+        labels=(label("square"),),
+        windows=Windows(overlap=0.25, skip_glass=True),
+    )
+    accepts = Accepts(modality=("SM",), stack="picture", colour="grey")
+    item = replace(tiny_input(size=64, steps=[step("rescale", low=0.0, high=255.0)]), accepts=accepts)
+    made = pack(tmp_path / "pack", task, [item], yolov5_net((64, 64), (5,)), {"square": 0.5})
+    result = only(examined(edgerun, write_slide(tmp_path / "a.tif", pixels, levels=1), made), 0, "finding")
+    assert sorted(box["edges"] for box in result["findings"]["boxes"]) == [[0, *box[:2], 1, *box[2:]] for box in boxes]
+    (warning,) = result["warnings"]
+    assert warning["code"] == "C763"
+
+
+def test_a_slide_of_glass_alone_is_seen_whole(edgerun: Edgerun, tmp_path: Path) -> None:
+    """No tissue to tell glass from: nothing is skipped, and nothing is said of it."""
+    noise = np.random.default_rng(3).integers(-5, 6, (*SIZE, 1))
+    scan = write_slide(tmp_path / "a.tif", (np.full((*SIZE, 3), 240) + noise).astype(np.uint8))
+    made = slide_pack(tmp_path / "pack", "classification", skip_glass=True)
+    result = only(examined(edgerun, scan, made), 0, "no-finding")
+    assert result["warnings"] == []

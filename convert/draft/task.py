@@ -130,6 +130,8 @@ def _classification(graph: _Graph, output: Tensor, makers: Sequence[str]) -> Ite
     yield f"activation = {known if activation else unfilled('sigmoid, softmax or none')}"
     same = [item.name for item in _maps(graph.outputs) if item.sizes[1] == count]
     yield f"# map_output = {toml(same[0])}  # if it is a class activation map" if same else ""
+    if not graph.deep:
+        yield from _windows(graph, "the score of a label is the highest of all pieces (not of multi-class)")
     names = _labels(makers, count)
     yield from _labelled(names, makers)
     yield from _thresholds(names, RULES_OF_SCORES, "sensitivity, specificity, youden or fixed", share=True)
@@ -153,20 +155,37 @@ def _segmentation(graph: _Graph, output: Tensor, makers: Sequence[str]) -> Itera
     if _moves(graph, output):
         yield "# Is it how far the second scan is to be moved? Then, without labels: kind = 'registration', output,"
         yield f"# fixed = {toml(graph.inputs[0])}, moving = {toml(graph.inputs[1])}."
-    if graph.deep:
-        yield from _windows(graph)
+    yield from _windows(graph, "outlines come on its pixels")
     names = _labels(makers, output.sizes[1], first=1 if activation == "Softmax" else 0)
     yield from _labelled(names, makers)
     yield from _thresholds(names, RULES_OF_MASKS, "dice or fixed", share=False)
 
 
-def _windows(graph: _Graph) -> Iterator[str]:
-    sizes = show_sizes(spatial_of(graph.tensors[0], axes_of(graph.tensors[0])))
+def _windows(graph: _Graph, comes: str, *, mirrored: bool = True) -> Iterator[str]:
+    """What lets the runtime see piece by piece: of volumes masks alone, of one picture everything.
+
+    Parameters
+    ----------
+    comes : str
+        What becomes of the pieces of a picture.
+    mirrored : bool
+        Whether there is a mean of what is seen in the mirror.
+    """
+    tensor, *others = graph.tensors
+    flat = not graph.deep
+    if flat and (others or len(graph.inputs) > 1 or axes_of(tensor) != "NCHW"):
+        return
+    sizes = show_sizes(spatial_of(tensor, axes_of(tensor)))
     yield f"# Without what follows the steps must bring a whole scan to {sizes}; with it, a larger one is seen piece by"
-    yield "# piece, each of that size, as in training with patches:"
+    yield f"# piece, each of that size, {'as in training with patches' if graph.deep else 'such as a slide'}:"
     yield "# [task.windows]"
     yield "# overlap = 0.5    # share of a window that its neighbour sees, too"
-    yield '# mirror = []      # or axes, such as ["x"]: every window is seen in the mirror as well'
+    if mirrored:
+        yield '# mirror = []      # or axes, such as ["x"]: every window is seen in the mirror as well'
+    if flat:
+        yield "# skip_glass = true    # of a slide: what shows bare glass is not looked at, and that is said"
+        yield f"# Then {comes}, and of the steps those that need the whole picture (resize, z_score) cannot be"
+        yield "# used: a resample that stands first brings it to the millimetres between pixels of the training."
 
 
 # Detection -----------------------------------------------------------------------------------------------
@@ -208,6 +227,8 @@ def _detection(graph: _Graph, output: Tensor, makers: Sequence[str]) -> Iterator
         yield f"activation = {unfilled('sigmoid, or none where the graph has applied it')}"
     yield "# overlap = 0.45   # of two boxes of one label that overlap more, the one with the lower score is dropped"
     yield "# most = 300       # boxes that are kept"
+    if not graph.deep and layout != "one-per-label":
+        yield from _windows(graph, "boxes are put together over the borders of pieces", mirrored=False)
     names = _labels(makers, _labels_of(layout, output.sizes))
     yield from _labelled(names, makers)
     yield from _thresholds(names, RULES_OF_BOXES, "sensitivity, f1, false-positives or fixed", share=False)

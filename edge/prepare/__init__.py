@@ -94,12 +94,20 @@ class Window:
         All windows, in the order in which they come.
     memory : MemoryPlan, optional
         How their answers are to be kept; None where they are scores alone.
+    bare : frozenset of Start
+        The windows that are not fed, as they show glass alone.
     """
 
     start: Start
     flips: Flips
     tiles: Tiles
     memory: MemoryPlan | None = None
+    bare: frozenset[Start] = frozenset()
+
+    @property
+    def runs(self) -> int:
+        """How often the model is run for all windows that are fed."""
+        return self.tiles.runs - len(self.bare) * len(self.tiles.mirrors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

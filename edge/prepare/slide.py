@@ -17,6 +17,7 @@ from edge.errors import PackError, ReadError
 from edge.geometry import Grid, index_map, resample
 from edge.pack.manifest import Input, Manifest, SegmentationTask, Windows
 from edge.prepare import Feed, Step, Window, bind_steps, tensor_of
+from edge.prepare.glass import without_tissue
 from edge.prepare.image import Image
 from edge.prepare.memory import budget_bytes, plan_windows
 from edge.reasons import INVERTED, MODEL_MISMATCH, UNKNOWN_SPACING, UNSUPPORTED_INPUT
@@ -59,7 +60,7 @@ def windows_of(scan: Scan, manifest: Manifest, windows: Windows) -> Iterator[Fee
         ``P409``: a step that needs more of a picture than a window; ``P407``: the steps end in another shape.
     ReadError
         ``C727``: the pack resamples and the file does not give the size of a pixel. ``C728``, ``C730`` and ``C717`` as
-        in `prepare`. Those of reading.
+        in `prepare`. ``R341``: glass is skipped and there is nothing else. Those of reading.
     """
     item = manifest.inputs[0]
     if scan.acquisition.photometric == "MONOCHROME1" and all(step["step"] != "monochrome2" for step in item.steps):
@@ -70,11 +71,14 @@ def windows_of(scan: Scan, manifest: Manifest, windows: Windows) -> Iterator[Fee
     _, height, width = item.shape
     tiles = Tiles.of((rows, 1, columns), (height, 1, width), windows.overlap, mirrored)
     memory = _memory(tiles, manifest, scan)
+    bare = without_tissue(scan, prepared.grid, tiles) if windows.skip_glass else frozenset()
     for row in tiles.starts_along[0]:
         for start, flips in tiles.row(row):
+            if start in bare:
+                continue
             if flips == tiles.mirrors[0]:
                 tensor = _window(prepared, item, tiles, start, windows.fill)
-            window = Window(start=start, flips=flips, tiles=tiles, memory=memory)
+            window = Window(start=start, flips=flips, tiles=tiles, memory=memory, bare=bare)
             yield Feed(
                 tensors={item.tensor: _mirrored(tensor, flips)},
                 grid=prepared.grid,

@@ -84,7 +84,8 @@ def _study(key: str, headers: list[Header], limit_bytes: int) -> StudyIndex:
     for members in _bundles(kept, lambda header: header.series).values():
         one = _series(members)
         if all(member.in_tiles for member in members):
-            one = replace(one, bytes=min(one.bytes, limit_bytes))
+            whole = max(member.bytes for member in members)  # the others are the same picture, smaller
+            one = replace(one, pictures=1, bytes=min(whole, limit_bytes))
         if one.bytes > limit_bytes:
             left_out.append(_too_large(one, limit_bytes))
         else:

@@ -250,7 +250,7 @@ class ScanReader:
         """
         return Pending(self._line, _Loading(self._talk, self, series))
 
-    def cut(self, path: str, level: int, place: tuple[int, int], size: tuple[int, int]) -> Pixels:
+    def cut(self, series: Series, level: int, place: tuple[int, int], size: tuple[int, int]) -> Pixels:
         """Return a region of a slide that this reader has loaded; see `edge.scan.Slide.read`.
 
         Parameters
@@ -267,8 +267,7 @@ class ScanReader:
         """
         if self._closed:
             raise UsageError("Reading a region of a slide with a reader that was closed: read first, then close.")
-        (y, x), (height, width) = place, size
-        asked = Cut(path=path, level=level, y=y, x=x, height=height, width=width, seconds=self.seconds)
+        asked = Cut(format=series.format, paths=series.paths, level=level, place=place, size=size, seconds=self.seconds)
         return Pending(self._line, _Cutting(self._talk, asked)).result()
 
 
@@ -333,7 +332,7 @@ class _Loading(_Job[Scan]):
 
     def begin(self) -> None:
         """Ask for it."""
-        self._before = stamp_of(self._series.paths[0])
+        self._before = {path: stamp_of(path) for path in self._series.paths}
         self._talk.ask(Load(series=self._series, seconds=self._seconds))
 
     def collect(self, progress: Progress) -> Scan:
@@ -357,8 +356,9 @@ class _Loading(_Job[Scan]):
 
     def _scan(self, loaded: Loaded, raw: bytearray) -> Scan:
         def read(level: int, y: int, x: int, height: int, width: int) -> Pixels:
-            pixels = self._reader.cut(self._series.paths[0], level, (y, x), (height, width))
-            check_unchanged(self._series.paths[0], self._before)
+            pixels = self._reader.cut(self._series, level, (y, x), (height, width))
+            for path, stamp in self._before.items():
+                check_unchanged(path, stamp)
             return pixels
 
         try:
@@ -381,15 +381,15 @@ class _Cutting(_Job[Pixels]):
     def collect(self, progress: Progress) -> Pixels:  # noqa: ARG002 -- there is one file
         """Take its pixels."""
         asked = self._asked
-        shape = (asked.height, asked.width, 3)
+        shape = (*asked.size, 3)
         try:
             answer, raw = self._talk.hear(asked.seconds)
             if isinstance(answer, Failed) and answer.code in REASONS:
-                raise ReadError(f"Reading {quoted(asked.path)}: {answer.message}", REASONS[answer.code])
+                raise ReadError(f"Reading {quoted(asked.paths[0])}: {answer.message}", REASONS[answer.code])
             if not isinstance(answer, Region) or len(raw) != math.prod(shape):
                 raise self._talk.distrust()
         except ChildGoneError as gone:
-            message = f"Reading {quoted(asked.path)}: the process that decoded it is gone: {gone.words}."
+            message = f"Reading {quoted(asked.paths[0])}: the process that decoded it is gone: {gone.words}."
             raise ReadError(message, gone.reason) from gone
         return np.frombuffer(raw, dtype=np.uint8).reshape(shape)
 

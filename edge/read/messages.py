@@ -11,7 +11,7 @@ import numpy as np
 
 from edge.geometry import Grid
 from edge.read.contract import Header
-from edge.scan import Acquisition, Identity, ReadRegion, Scan, Series, Slide, Source, Stack, Window
+from edge.scan import Acquisition, Format, Identity, ReadRegion, Scan, Series, Slide, Source, Stack, Window
 
 DType = Literal["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32"]
 
@@ -107,15 +107,14 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """Read one region of a tiled picture: `Region` or `Failed`. See `edge.read.regions.Regions.read`."""
+    """Read one region of a tiled picture: `Region` or `Failed`. See `edge.read.tiling.Regions.read`."""
 
     kind: Literal["cut"] = "cut"
-    path: str
+    format: Format
+    paths: tuple[str, ...]
     level: int
-    y: int
-    x: int
-    height: int
-    width: int
+    place: tuple[int, int]
+    size: tuple[int, int]
     seconds: float
 
 

@@ -1,15 +1,14 @@
-"""Tiled TIFF, such as a slide of histology: any region of any level, with no more in memory than that and one tile."""
+"""Tiled TIFF, such as a slide of histology: its levels, checked, and their tiles one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.errors import ReadError, UsageError
+from edge.errors import ReadError
 from edge.read.directories import (
     Directory,
     TiffFile,
@@ -25,6 +24,8 @@ from edge.read.tile import (
     DEFLATE,
     DIFFERENCES,
     JPEG,
+    JPEG_2000,
+    JPEG_2000_YCBCR,
     LZW,
     NONE,
     RGB,
@@ -32,22 +33,11 @@ from edge.read.tile import (
     WHITE_IS_ZERO,
     YCBCR,
     Level,
-    Pixels,
     decoded_tile,
+    is_lossy,
 )
+from edge.read.tiling import TILE_BYTES, TILES, About, Pixels, Regions, is_smaller, microscopic
 from edge.reasons import BAD_HEADER, DAMAGED, MIXED_PICTURES, NOT_TILED, UNSUPPORTED_COMPRESSION, UNSUPPORTED_PICTURE
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-TILES = 1 << 22
-"""Of one level: at 256 x 256 pixels they make a slide of half a million pixels on each side."""
-
-TILE_BYTES = 1 << 26
-"""Of one decoded tile."""
-
-FINEST_MM, COARSEST_MM = 5e-5, 1e-2
-"""Between neighbouring pixels of what a microscope sees. A resolution outside, such as 72 dpi, is that of a print."""
 
 _SUBFILE, _COLUMNS, _ROWS, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _ORIENTATION, _SAMPLES, _PLANAR, _PREDICTOR = 274, 277, 284, 317
@@ -56,110 +46,6 @@ _TILE_COLUMNS, _TILE_ROWS, _TILE_PLACES, _TILE_LENGTHS, _FORMAT, _TABLES = 322, 
 _REDUCED, _MASK = 0b001, 0b100
 _INCH, _CENTIMETRE = 2, 3
 _MILLIMETRES = {_INCH: 25.4, _CENTIMETRE: 10.0}
-
-
-class Regions:
-    """A tiled picture with its levels, opened by `open_regions`; close it, or use it in a ``with`` statement.
-
-    Parameters
-    ----------
-    file : TiffFile
-    levels : sequence of Level
-        From the largest to the smallest.
-    left_out : int
-        How many other pictures the file has: labels, which may show the patient's name, overviews and thumbnails.
-    spacing_mm : tuple of float, optional
-        Distance between rows and between columns of the largest level; None where the file does not tell, or tells one
-        that no microscope has.
-    """
-
-    def __init__(
-        self, file: TiffFile, levels: list[Level], left_out: int, spacing_mm: tuple[float, float] | None = None
-    ) -> None:
-        self._file = file
-        self._levels = tuple(levels)
-        self.left_out = left_out
-        self.spacing_mm = spacing_mm
-        self._last: tuple[Level, int, Pixels] | None = None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the largest level."""
-        return self.levels[0]
-
-    @property
-    def levels(self) -> tuple[tuple[int, int], ...]:
-        """Rows and columns of every level, from the largest to the smallest."""
-        return tuple((level.rows, level.columns) for level in self._levels)
-
-    @property
-    def is_grey(self) -> bool:
-        """Whether the picture has one channel, of which `read` makes three equal ones."""
-        return self._levels[0].samples == 1
-
-    @property
-    def is_lossy(self) -> bool:
-        """Whether the compression of the largest level loses detail."""
-        return self._levels[0].compression == JPEG
-
-    def read(self, level: int, y: int, x: int, height: int, width: int) -> Pixels:
-        """Return a region as RGB.
-
-        Parameters
-        ----------
-        level : int
-            0 is the largest.
-        y, x : int
-            The first row and column, in pixels of that level.
-        height, width : int
-
-        Returns
-        -------
-        ndarray of uint8, shape (height, width, 3)
-            Newly made; grey pictures have three equal channels.
-
-        Raises
-        ------
-        edge.errors.UsageError
-            The region is empty or does not lie within the level.
-        edge.errors.ReadError
-            ``DAMAGED``, ``UNSUPPORTED_COMPRESSION`` or ``UNSUPPORTED_PICTURE``: a tile that it touches cannot be
-            decoded, or is not what the directory says.
-        """
-        if not 0 <= level < len(self._levels):
-            raise UsageError(f"Reading a region of level {level}: expected 0 to {len(self._levels) - 1}.")
-        chosen = self._levels[level]
-        if min(y, x) < 0 or min(height, width) < 1 or y + height > chosen.rows or x + width > chosen.columns:
-            raise UsageError(
-                f"Reading {height} x {width} pixels at row {y}, column {x}: expected a region within the "
-                f"{chosen.rows} x {chosen.columns} of level {level}."
-            )
-        out = np.empty((height, width, 3), dtype=np.uint8)
-        for index, top, left in _touched(chosen, y, x, height, width):
-            tile = self._tile(chosen, index)
-            first, last = max(top, y), min(top + chosen.tile_rows, y + height)
-            near, far = max(left, x), min(left + chosen.tile_columns, x + width)
-            out[first - y : last - y, near - x : far - x] = tile[first - top : last - top, near - left : far - left]
-        return out
-
-    def _tile(self, level: Level, index: int) -> Pixels:
-        """A decoded tile; the last one is kept, as regions that follow each other often lie in the same."""
-        if self._last is None or self._last[0] is not level or self._last[1] != index:
-            self._last = None  # before the next one is decoded: never two in memory
-            self._last = level, index, decoded_tile(self._file, level, index)
-        return self._last[2]
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.stream.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def open_regions(path: str | Path) -> Regions:
@@ -171,9 +57,9 @@ def open_regions(path: str | Path) -> Regions:
     Raises
     ------
     edge.errors.ReadError
-        ``NOT_TILED``; ``UNSUPPORTED_COMPRESSION``: other than none, LZW, deflate and JPEG; ``UNSUPPORTED_PICTURE``:
-        palettes, transparency, other than 8 bits; ``MIXED_PICTURES``: several full pictures, such as focal planes;
-        ``BAD_HEADER`` or ``DAMAGED``.
+        ``NOT_TILED``; ``UNSUPPORTED_COMPRESSION``: other than none, LZW, deflate, JPEG and JPEG 2000;
+        ``UNSUPPORTED_PICTURE``: palettes, transparency, other than 8 bits; ``MIXED_PICTURES``: several full pictures,
+        such as focal planes; ``BAD_HEADER`` or ``DAMAGED``.
     OSError
         The file cannot be opened.
     """
@@ -184,10 +70,26 @@ def open_regions(path: str | Path) -> Regions:
         levels = _pyramid(file, pages)
         left_out = sum(all(page is not level for level in levels) for page in pages)
         found = [_level(file, directory) for directory in levels]
-        return Regions(file, found, left_out, _spacing_mm(file, levels[0]))
+        about = About(
+            is_grey=found[0].samples == 1,
+            is_lossy=is_lossy(file, found[0]),
+            left_out=left_out,
+            spacing_mm=microscopic(_spacing_mm(file, levels[0])),
+        )
+        return Regions(found, partial(_decoded, file, found), stream.close, about)
     except BaseException:
         stream.close()
         raise
+
+
+def open_tiff(paths: Sequence[str]) -> Regions:
+    """Return `open_regions` of the one file of a series."""
+    (path,) = paths
+    return open_regions(path)
+
+
+def _decoded(file: TiffFile, levels: list[Level], level: int, index: int) -> Pixels:
+    return decoded_tile(file, levels[level], index)
 
 
 def _pyramid(file: TiffFile, pages: list[Directory]) -> list[Directory]:
@@ -201,7 +103,7 @@ def _pyramid(file: TiffFile, pages: list[Directory]) -> list[Directory]:
         raise ReadError("It has several pictures of the same full size, expected one.", MIXED_PICTURES)
     levels = [base]
     for page in sub_directories(file, base) or [page for page in tiled if page is not base]:
-        if _TILE_PLACES in page and _is_smaller(_size(file, base), _size(file, levels[-1]), _size(file, page)):
+        if _TILE_PLACES in page and is_smaller(_size(file, base), _size(file, levels[-1]), _size(file, page)):
             levels.append(page)
     if any(all(page is not level for level in levels) for page in full):
         raise ReadError("It has several pictures in full size, expected one and smaller copies of it.", MIXED_PICTURES)
@@ -214,8 +116,7 @@ def _spacing_mm(file: TiffFile, page: Directory) -> tuple[float, float] | None:
     rows, columns = rational(file, page, _PER_ROW), rational(file, page, _PER_COLUMN)
     if unit is None or not rows or not columns:
         return None
-    found = unit / rows, unit / columns
-    return found if all(FINEST_MM <= step <= COARSEST_MM for step in found) else None
+    return unit / rows, unit / columns
 
 
 def _size(file: TiffFile, page: Directory) -> tuple[int, int]:
@@ -223,12 +124,6 @@ def _size(file: TiffFile, page: Directory) -> tuple[int, int]:
     if not rows or not columns:
         raise ReadError(f"It declares {rows} rows and {columns} columns.", BAD_HEADER)
     return rows, columns
-
-
-def _is_smaller(base: tuple[int, int], last: tuple[int, int], size: tuple[int, int]) -> bool:
-    """Whether `size` is `base` divided by one number, each side rounded to a pixel, and smaller than the last level."""
-    same = abs(size[0] * base[1] - size[1] * base[0]) <= base[0] + base[1]
-    return same and size[0] <= last[0] and size[1] <= last[1] and size != last
 
 
 def _level(file: TiffFile, page: Directory) -> Level:
@@ -262,12 +157,13 @@ def _level(file: TiffFile, page: Directory) -> Level:
 
 def _check_kind(file: TiffFile, page: Directory, photometric: int, samples: int, compression: int) -> None:
     """Only 8-bit grey and colour, upright, the colours side by side, by a scheme that is decoded here."""
-    if compression not in (NONE, LZW, JPEG, *DEFLATE):
+    if compression not in (NONE, LZW, JPEG, *DEFLATE, *JPEG_2000):
         raise ReadError(
-            f"It is compressed by scheme {compression}, expected none, LZW (5), JPEG (7) or deflate (8).",
+            f"It is compressed by scheme {compression}, expected none, LZW (5), JPEG (7), deflate (8) or JPEG 2000.",
             UNSUPPORTED_COMPRESSION,
         )
-    wanted = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, **({YCBCR: 3} if compression == JPEG else {})}
+    in_ycbcr = compression in (JPEG, JPEG_2000_YCBCR)
+    wanted = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, **({YCBCR: 3} if in_ycbcr else {})}
     if wanted.get(photometric) != samples:
         raise ReadError(
             f"It has photometric interpretation {photometric} with {samples} samples, expected grey, RGB, or YCbCr in "
@@ -293,11 +189,3 @@ def _check_tiles(level: Level, count: int, size: int) -> None:
         raise ReadError("A tile is missing or lies beyond the end of the file.", DAMAGED)
     if level.lengths.max() > 2 * level.tile_bytes + TABLES_BYTES:
         raise ReadError(f"A tile has {level.lengths.max()} bytes, for {level.tile_bytes} decoded ones.", DAMAGED)
-
-
-def _touched(level: Level, y: int, x: int, height: int, width: int) -> Iterator[tuple[int, int, int]]:
-    """Number, first row and first column of each tile that a region touches."""
-    across = -(-level.columns // level.tile_columns)
-    for down in range(y // level.tile_rows, (y + height - 1) // level.tile_rows + 1):
-        for along in range(x // level.tile_columns, (x + width - 1) // level.tile_columns + 1):
-            yield down * across + along, down * level.tile_rows, along * level.tile_columns

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from edge.errors import ReadError, UsageError
 from edge.geometry import Grid
 from edge.read.contract import Progress
-from edge.read.regions import Regions, open_regions
-from edge.read.tile import Pixels
+from edge.read.regions import open_regions
+from edge.read.tiling import Pixels, Regions
 from edge.scan import Acquisition, Identity, Scan, Slide, Source
 
 OVERVIEW = 1536
@@ -58,10 +58,7 @@ def tiled(path: str) -> Told | None:
 
 
 def load_slide(path: str, limit_bytes: int, progress: Progress) -> Scan:
-    """Return a tiled picture: with all its pixels where they fit in `limit_bytes`, else as a slide.
-
-    A slide's voxels are its picture in small: of the smallest level that has `OVERVIEW` pixels along its longer side,
-    averaged in blocks where that is still too large. Its `read` is for the process that asks this one.
+    """Return a tiled TIFF as `slide_scan` does.
 
     Raises
     ------
@@ -70,32 +67,67 @@ def load_slide(path: str, limit_bytes: int, progress: Progress) -> Scan:
     """
     digest = _sha256(path, progress)
     with open_regions(path) as regions:
-        whole = _grid(regions)
-        rows, columns = regions.shape
-        slide = None
-        words: tuple[str, ...] = ()
-        if rows * columns * 3 <= limit_bytes:
-            pixels, grid = regions.read(0, 0, 0, rows, columns), whole
-        else:
-            pixels, grid = _overview(regions, whole, limit_bytes, lambda: progress(path))
-            slide = Slide(grid=whole, levels=regions.levels, read=_not_here)
-            shown = f"{grid.shape[2]} x {grid.shape[1]}"
-            words = (f"It has {columns} x {rows} pixels and was read region by region; it is shown as {shown}.",)
-        if regions.left_out:
-            words += (f"{regions.left_out} other pictures in the file (labels, thumbnails) were left out.",)
-        return Scan(
-            voxels=(pixels[..., 0] if regions.is_grey else pixels)[np.newaxis],
-            grid=grid,
-            stack="picture",
-            unit="stored value",
-            value_range=(0.0, 255.0),
+        return slide_scan(
+            regions,
+            limit_bytes,
+            lambda: progress(path),
             identity=Identity(),
             acquisition=_acquisition(regions),
             sources=(Source(path=path, sha256=digest),),
-            places=((0, 0),),
-            warnings=words,
-            slide=slide,
         )
+
+
+def slide_scan(
+    regions: Regions,
+    limit_bytes: int,
+    alive: Callable[[], object],
+    *,
+    identity: Identity,
+    acquisition: Acquisition,
+    sources: tuple[Source, ...],
+) -> Scan:
+    """Return a tiled picture: with all its pixels where they fit in `limit_bytes`, else as a slide.
+
+    A slide's voxels are its picture in small: of the smallest level that has `OVERVIEW` pixels along its longer side,
+    averaged in blocks where that is still too large. Its `read` is for the process that asks this one.
+
+    Parameters
+    ----------
+    alive : callable
+        Called now and then, as long as it goes on.
+    sources : tuple of Source
+        That of the largest level first.
+
+    Raises
+    ------
+    edge.errors.ReadError
+        As for `Regions.read`.
+    """
+    whole = _grid(regions)
+    rows, columns = regions.shape
+    slide, words = None, regions.about.words
+    if rows * columns * 3 <= limit_bytes:
+        pixels, grid = regions.read(0, 0, 0, rows, columns), whole
+    else:
+        pixels, grid = _overview(regions, whole, limit_bytes, alive)
+        slide = Slide(grid=whole, levels=regions.levels, read=_not_here)
+        shown = f"{grid.shape[2]} x {grid.shape[1]}"
+        words += (f"It has {columns} x {rows} pixels and was read region by region; it is shown as {shown}.",)
+    if regions.about.left_out:
+        words += (f"{regions.about.left_out} other pictures in the file (labels, thumbnails) were left out.",)
+    return Scan(
+        voxels=(pixels[..., 0] if regions.about.is_grey else pixels)[np.newaxis],
+        grid=grid,
+        stack="picture",
+        unit="stored value",
+        value_range=(0.0, 255.0),
+        identity=identity,
+        acquisition=acquisition,
+        sources=sources,
+        places=((0, 0),),
+        warnings=words,
+        slide=slide,
+    )
 
 
 def _not_here(*_: int) -> NDArray[Any]:
@@ -103,12 +135,14 @@ def _not_here(*_: int) -> NDArray[Any]:
 
 
 def _acquisition(regions: Regions) -> Acquisition:
-    return Acquisition(photometric="MONOCHROME2" if regions.is_grey else "RGB", lossy=regions.is_lossy or None)
+    return Acquisition(
+        photometric="MONOCHROME2" if regions.about.is_grey else "RGB", lossy=regions.about.is_lossy or None
+    )
 
 
 def _grid(regions: Regions) -> Grid:
     rows, columns = regions.shape
-    return Grid.of_picture(rows, columns, regions.spacing_mm)
+    return Grid.of_picture(rows, columns, regions.about.spacing_mm)
 
 
 def _sha256(path: str, progress: Progress) -> str:

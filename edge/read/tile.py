@@ -12,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ReadError
-from edge.read import jpeg
+from edge.read import jpeg, jpeg2000
 from edge.read.directories import TiffFile
+from edge.read.tiling import Pixels
 from edge.reasons import DAMAGED, UNSUPPORTED_PICTURE
-
-Pixels = NDArray[np.uint8]
 
 TABLES_BYTES = 1 << 16
 
 NONE, LZW, JPEG = 1, 5, 7
 DEFLATE = (8, 32946)
+JPEG_2000_YCBCR = 33003
+JPEG_2000 = (JPEG_2000_YCBCR, 33005, 34712)
+"""Aperio's two schemes, the first of which has no colour transform in the codestream, and that of libtiff."""
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, YCBCR = 0, 1, 2, 6
 DIFFERENCES = 2
 _START, _QUANTISATION, _HUFFMAN, _RESTART, _SCAN = b"\xff\xd8", 0xDB, 0xC4, 0xDD, 0xDA
@@ -51,6 +53,13 @@ class Level:
         return self.tile_rows * self.tile_columns * self.samples
 
 
+def is_lossy(file: TiffFile, level: Level) -> bool:
+    """Return whether the compression of a level loses detail; in JPEG 2000 its first tile tells."""
+    if level.compression in JPEG_2000:
+        return jpeg2000.is_lossy(file.bytes_at(int(level.places[0]), int(level.lengths[0])))
+    return level.compression == JPEG
+
+
 def decoded_tile(file: TiffFile, level: Level, index: int) -> Pixels:
     """Return one tile, shape (tile rows, tile columns, 3).
 
@@ -63,6 +72,9 @@ def decoded_tile(file: TiffFile, level: Level, index: int) -> Pixels:
     shape = (level.tile_rows, level.tile_columns, level.samples)
     if level.compression == JPEG:
         pixels = _jpeg_tile(data, level)
+    elif level.compression in JPEG_2000:
+        pixels = jpeg2000.decode(data, shape)
+        pixels = _from_ycbcr(pixels) if level.compression == JPEG_2000_YCBCR else pixels
     else:
         pixels = np.frombuffer(_unpacked(data, level), dtype=np.uint8).reshape(shape)
         if level.predictor == DIFFERENCES and level.compression != NONE:
@@ -70,6 +82,13 @@ def decoded_tile(file: TiffFile, level: Level, index: int) -> Pixels:
     if level.photometric == WHITE_IS_ZERO:
         pixels = 255 - pixels
     return np.broadcast_to(pixels, (*shape[:2], 3))
+
+
+def _from_ycbcr(pixels: NDArray[Any]) -> NDArray[Any]:
+    """RGB from full-range YCbCr of ITU-R BT.601, as JPEG has it."""
+    import cv2  # noqa: PLC0415 -- only the reading process needs it, and only for this scheme
+
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels[..., [0, 2, 1]]), cv2.COLOR_YCrCb2RGB))
 
 
 def _unpacked(data: bytes, level: Level) -> bytes:

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -41,13 +41,18 @@ from edge.table import Entry
 from edge.typed import dump, parse
 
 if TYPE_CHECKING:
-    from edge.read.regions import Regions
-    from edge.read.tile import Pixels
+    from edge.read.tiling import Pixels, Regions
 
 try:
     import resource
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
+
+SLIDES: Mapping[str, Entry] = {
+    "dicom": Entry("edge.read.dicom.slide:open_slide"),
+    "picture": Entry("edge.read.regions:open_tiff"),
+}
+"""By format: what opens the files of a slide."""
 
 _LIBRARIES_BYTES = 5 << 28
 """Address space for Python and the libraries: numpy, OpenCV, pydicom, nibabel and imagecodecs together map 0.3 GiB."""
@@ -122,7 +127,7 @@ class _Worker:
         self._settings = settings
         self._answers = answers
         self._readers: dict[str, Reader] = {}
-        self._open: tuple[str, Regions] | None = None
+        self._open: tuple[tuple[str, ...], Regions] | None = None
 
     def prefetch(self) -> None:
         """Import what the parent expects to need."""
@@ -158,8 +163,8 @@ class _Worker:
 
     def _cut(self, request: Cut) -> None:
         def cut(asked: Cut) -> Pixels:
-            regions = self._regions(asked.path)
-            return regions.read(asked.level, asked.y, asked.x, asked.height, asked.width)
+            regions = self._regions(asked)
+            return regions.read(asked.level, *asked.place, *asked.size)
 
         pixels = _attempt(cut, request, request.seconds)
         if isinstance(pixels, Failed):
@@ -167,15 +172,14 @@ class _Worker:
         else:
             write_frame(self._answers, dump(Region()), [pixels.data.cast("B")], pixels.nbytes)
 
-    def _regions(self, path: str) -> Regions:
+    def _regions(self, asked: Cut) -> Regions:
         """The slide that was asked for last stays open: its directories take long to read again."""
-        if self._open is not None and self._open[0] != path:
+        if self._open is not None and self._open[0] != asked.paths:
             self._open[1].close()
             self._open = None
         if self._open is None:
-            from edge.read.regions import open_regions  # noqa: PLC0415 -- most scans are no slides
-
-            self._open = path, open_regions(path)
+            opener: Callable[[Sequence[str]], Regions] = SLIDES[asked.format].load()
+            self._open = asked.paths, opener(asked.paths)
         return self._open[1]
 
     def _describe(self, path: str) -> Header:

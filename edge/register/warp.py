@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -46,21 +47,41 @@ def warp(voxels: NDArray[Any], own: Grid, field: NDArray[np.float32], grid: Grid
     ndarray of float32, shape (z, y, x)
         NaN where x + u(x) lies beyond the scan's extent, which ends half a voxel outside the outermost centres.
     """
-    to_own = np.linalg.inv(own.matrix)
     result = np.full(grid.shape, np.nan, dtype=np.float32)
+    for z, inside, at in _looked_up(own, field, grid):
+        result[z][inside] = sample(voxels, at, "linear")
+    return result
+
+
+def warp_labels(labels: NDArray[Any], own: Grid, field: NDArray[np.float32], grid: Grid) -> NDArray[Any]:
+    """Return labels brought onto `grid` as `warp` brings a scan: each voxel has the label nearest to its place.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (z, y, x)
+        On `own`.
+
+    Returns
+    -------
+    ndarray of the same type, shape (z, y, x)
+        0 where x + u(x) lies beyond the extent of the labels.
+    """
+    result = np.zeros(grid.shape, dtype=labels.dtype)
+    for z, inside, at in _looked_up(own, field, grid):
+        result[z][inside] = sample(labels, at, "nearest")
+    return result
+
+
+def _looked_up(
+    own: Grid, field: NDArray[np.float32], grid: Grid
+) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.float64]]]:
+    """Each z of `grid`: which of its voxels, shape (y, x), lie within `own` after the move, and where, shape (n, 3)."""
+    to_own = np.linalg.inv(own.matrix)
+    size = np.array(own.shape)[:, np.newaxis]
     y, x = np.meshgrid(np.arange(grid.shape[1]), np.arange(grid.shape[2]), indexing="ij")
     for z in range(grid.shape[0]):
         places = np.stack([np.full(x.size, z), y.ravel(), x.ravel(), np.ones(x.size)])
         moved = (grid.matrix @ places)[:3] + field[:, z].reshape(3, -1)
         at = to_own[:3, :3] @ moved + to_own[:3, 3:]
-        result[z] = _linear(voxels, at).reshape(grid.shape[1:])
-    return result
-
-
-def _linear(voxels: NDArray[Any], at: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Values at the indices (3, n), NaN outside."""
-    size = np.array(voxels.shape)[:, np.newaxis]
-    inside = np.all((at >= -0.5) & (at <= size - 0.5), axis=0)
-    values = np.full(at.shape[1], np.nan, dtype=np.float32)
-    values[inside] = sample(voxels, np.clip(at[:, inside], 0, size - 1).T, "linear")
-    return values
+        inside = np.all((at >= -0.5) & (at <= size - 0.5), axis=0)
+        yield z, inside.reshape(grid.shape[1:]), np.clip(at[:, inside], 0, size - 1).T

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.detect.place import place_box
 from edge.errors import EngineError
-from edge.findings import BestTile, InfluenceMap
+from edge.findings import BestTile, InfluenceMap, Skipped
 from edge.geometry import Grid
 from edge.prepare import Feed, Window
 from edge.reasons import BAD_OUTPUT
@@ -56,14 +56,14 @@ def gather(results: Iterable[tuple[Feed, Scores]]) -> TileScores:
     scores: list[Scores] = []
     starts: list[Start] = []
     first: Feed | None = None
-    for start, runs in itertools.groupby(results, key=lambda pair: _window(pair[0]).start):
+    for start, runs in itertools.groupby(results, key=lambda pair: window_of(pair[0]).start):
         mirrored = list(runs)
         first = first or mirrored[0][0]
         starts.append(start)
         scores.append(np.mean([score for _, score in mirrored], axis=0))
-    if first is None or len(starts) * len(_window(first).tiles.mirrors) != _window(first).tiles.runs:
+    if first is None or len(starts) * len(window_of(first).tiles.mirrors) != window_of(first).runs:
         raise EngineError(f"Classifying: the model saw {len(starts)} windows, expected others.", BAD_OUTPUT)
-    return TileScores(scores=np.stack(scores), starts=tuple(starts), feed=first, tiles=_window(first).tiles)
+    return TileScores(scores=np.stack(scores), starts=tuple(starts), feed=first, tiles=window_of(first).tiles)
 
 
 def best_tiles(seen: TileScores, names: Sequence[str], source: Grid) -> tuple[BestTile, ...]:
@@ -97,13 +97,26 @@ def maps_of(seen: TileScores, names: Sequence[str]) -> tuple[InfluenceMap, ...]:
     )
 
 
+def skipped_of(window: Window) -> Skipped | None:
+    """Return how many windows were not fed, as they show bare glass; None where all were."""
+    of = window.tiles.runs // len(window.tiles.mirrors)
+    return Skipped(windows=len(window.bare), of=of) if window.bare else None
+
+
 def _step(tiles: Tiles, axis: int) -> int:
     """How far neighbouring windows lie apart; of two the second may have been moved back."""
     starts = tiles.starts_along[axis]
     return starts[1] - starts[0] if len(starts) > 2 else min(tiles.patch[axis], tiles.shape[axis])
 
 
-def _window(feed: Feed) -> Window:
+def window_of(feed: Feed) -> Window:
+    """Return which window was fed.
+
+    Raises
+    ------
+    EngineError
+        ``E503``: it was a whole scan.
+    """
     if feed.window is None:
-        raise EngineError("Classifying: the model was fed a whole scan, expected windows.", BAD_OUTPUT)
+        raise EngineError("Reading the answers: the model was fed a whole scan, expected windows.", BAD_OUTPUT)
     return feed.window

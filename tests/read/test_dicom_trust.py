@@ -24,6 +24,7 @@ from edge.errors import ReadError
 from edge.read import ScanReader
 from edge.read.dicom import DicomReader
 from edge.read.dicom.codestream import read_codestream
+from edge.read.dicom.modality import is_captured
 from edge.reasons import BAD_HEADER, DAMAGED, MIXED_PICTURES, SAME_IMAGE_TWICE, TWO_PATIENTS
 from edge.scan import Window
 from tests.read.dicom_files import (
@@ -612,3 +613,19 @@ def test_a_difference_is_told_without_quoting_it(tmp_path: Path, keyword: str) -
     error = refusal(*save_all(slices, tmp_path))
     assert error.reason is MIXED_PICTURES
     assert CANARY not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "captured"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.7", True),
+        ("1.2.840.10008.5.1.4.1.1.7.4", True),
+        ("1.2.840.10008.5.1.4.1.1.77.1.4", False),
+        ("1.2.840.10008.5.1.4.1.1.77.1.6", False),
+        ("1.2.840.10008.5.1.4.1.1.1", False),
+    ],
+)
+def test_photographs_and_slides_are_no_secondary_captures(kind: str, captured: bool) -> None:
+    """Their classes only begin with the same digits."""
+    ds = picture(np.zeros((4, 4, 3), np.uint8), Modality="XC", SOPClassUID=kind, PhotometricInterpretation="RGB")
+    assert is_captured(ds) is captured

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import cv2
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ Pixels = NDArray[np.uint8]
 Values = tuple[str, tuple[int, ...]]
 Order = Literal["<", ">"]
 NONE, LZW, JPEG, DEFLATE = 1, 5, 7, 8
+JPEG_2000_YCBCR = 33003
+JPEG_2000 = (JPEG_2000_YCBCR, 33005, 34712)
 CODES = {"B": 1, "H": 3, "I": 4, "Q": 16, "R": 5}
 """``R`` is a RATIONAL: two numbers for each value."""
 
@@ -88,12 +91,22 @@ def _coded(pixels: Pixels, compression: int, photometric: int, *, differences: b
         # Without subsampling, so that the colours can be compared.
         space = {6: "YCBCR", 2: "RGB"}.get(photometric)
         return bytes(imagecodecs.jpeg8_encode(pixels, level=95, outcolorspace=space, subsampling="444"))
+    if compression in JPEG_2000:
+        return _jpeg_2000(pixels, ycbcr=compression == JPEG_2000_YCBCR)
     if differences:
         pixels = np.diff(pixels, axis=1, prepend=np.zeros_like(pixels[:, :1]))
     data = pixels.tobytes()
     if compression == LZW:
         return bytes(imagecodecs.lzw_encode(data))
     return zlib.compress(data) if compression in (DEFLATE, 32946) else data
+
+
+def _jpeg_2000(pixels: Pixels, *, ycbcr: bool, lossy: bool = False) -> bytes:
+    """Without loss in the codestream; YCbCr is turned before, and nothing in the codestream says so."""
+    if ycbcr:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2YCrCb)[..., [0, 2, 1]].astype(np.uint8)
+    quality: dict[str, Any] = {"reversible": False, "level": 40} if lossy else {"reversible": True, "level": 0}
+    return bytes(imagecodecs.jpeg2k_encode(np.ascontiguousarray(pixels), codecformat="j2k", mct=not ycbcr, **quality))
 
 
 def segments(data: bytes) -> list[tuple[int, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from types import MappingProxyType
 from pydicom.dataset import Dataset
 
 from edge.read.dicom.description import PixelDescription
+from edge.read.dicom.modality import is_captured
 from edge.read.dicom.values import first_item, text, texts
 from edge.scan import Acquisition, Identity
 
@@ -46,6 +48,8 @@ def identity_of(dataset: Dataset) -> Identity:
         study_instance_uid=text(dataset, "StudyInstanceUID"),
         series_instance_uid=text(dataset, "SeriesInstanceUID"),
         frame_of_reference_uid=text(dataset, "FrameOfReferenceUID"),
+        birth_date=text(dataset, "PatientBirthDate"),
+        study_date=text(dataset, "StudyDate"),
     )
 
 
@@ -97,12 +101,33 @@ def acquisition_of(dataset: Dataset, image: PixelDescription, *, lossy_syntax: b
         presentation=_upper(dataset, "PresentationIntentType"),
         description=text(dataset, "SeriesDescription"),
         contrast=_contrast(dataset),
+        captured=is_captured(dataset),
+        bits_stored=image.bits_stored,
+        kvp=_positive(dataset, "KVP"),
+        slice_thickness_mm=_positive(dataset, "SliceThickness") or _shared_thickness_mm(dataset),
+        field_strength_tesla=_positive(dataset, "MagneticFieldStrength"),
     )
 
 
 def _upper(dataset: Dataset, keyword: str) -> str | None:
     value = text(dataset, keyword)
     return value.upper() if value else None
+
+
+def _positive(dataset: Dataset, keyword: str) -> float | None:
+    """A number above 0; whatever else stands there tells nothing, as vendors write 0 for what they do not know."""
+    try:
+        value = float(text(dataset, keyword) or 0)
+    except ValueError:
+        return None
+    return value if 0 < value < math.inf else None
+
+
+def _shared_thickness_mm(dataset: Dataset) -> float | None:
+    """(0018,0050) in the shared groups of an enhanced object, PS3.3 C.7.6.16.2.1."""
+    shared = first_item(dataset, "SharedFunctionalGroupsSequence")
+    measures = None if shared is None else first_item(shared, "PixelMeasuresSequence")
+    return None if measures is None else _positive(measures, "SliceThickness")
 
 
 def _yes(dataset: Dataset, keyword: str) -> bool | None:

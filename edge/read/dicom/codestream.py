@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from edge.errors import ReadError
+from edge.read import jpeg2000
 from edge.read.dicom.description import PixelDescription
 from edge.read.dicom.syntaxes import Codec
 from edge.reasons import DAMAGED
@@ -150,10 +151,6 @@ def _jpeg_frame(body: bytes, adobe: int | None, *, jfif: bool) -> Codestream:
 
 
 def _jpeg_2000(frame: bytes) -> Codestream:
-    """The marker segment SIZ, ISO/IEC 15444-1 A.5.1, bare or in the boxes of a JP2 file."""
-    at = frame.find(b"\xff\x4f\xff\x51")
-    if at < 0:
-        raise ReadError("Reading a JPEG 2000 frame: found no markers SOC and SIZ.", DAMAGED)
-    x, y, x0, y0 = struct.unpack_from(">4L", frame, at + 8)
-    samples, depth = struct.unpack_from(">HB", frame, at + 40)
-    return Codestream(rows=y - y0, columns=x - x0, samples=samples, precision=(depth & 0x7F) + 1)
+    """The marker segment SIZ, bare or in the boxes of a JP2 file."""
+    told = jpeg2000.inspect(frame)
+    return Codestream(rows=told.rows, columns=told.columns, samples=told.samples, precision=told.precision)

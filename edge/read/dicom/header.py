@@ -31,7 +31,9 @@ DESCRIBED = (
     "BitsStored", "HighBit", "PixelRepresentation", "BurnedInAnnotation", "WindowCenter", "WindowWidth",
     "RescaleIntercept", "RescaleSlope", "RescaleType", "VOILUTFunction", "LossyImageCompression", "Units",
     "GridFrameOffsetVector", "DoseUnits", "DoseGridScaling", "SharedFunctionalGroupsSequence", "ContrastBolusAgent",
-    "ContrastBolusAgentSequence",
+    "ContrastBolusAgentSequence", "KVP", "SliceThickness", "MagneticFieldStrength", "TotalPixelMatrixRows",
+    "TotalPixelMatrixColumns", "NumberOfOpticalPaths", "TotalPixelMatrixFocalPlanes", "ConcatenationUID",
+    "DimensionOrganizationType",
 )  # fmt: skip
 """The elements that describe a file; to load it, all are read."""
 

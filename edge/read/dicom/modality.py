@@ -153,10 +153,19 @@ def _unit(place: Dataset, dataset: Dataset, rescale: Rescale) -> str:
         return named
     if units:
         return units
-    captured = (text(dataset, "SOPClassUID") or "").startswith(SECONDARY_CAPTURE)
+    captured = is_captured(dataset)
     if text(dataset, "Modality") == "CT" and not captured and text(place, "RescaleType") is None:
         return "HU"
     return "stored value" if rescale.is_identity else "unknown"
+
+
+def is_captured(dataset: Dataset) -> bool:
+    """Return whether (0008,0016) SOP Class UID is that of a secondary capture, single-frame or multi-frame.
+
+    The classes of visible light (1.2.840.10008.5.1.4.1.1.77.1) only begin with the same digits.
+    """
+    kind = text(dataset, "SOPClassUID") or ""
+    return kind == SECONDARY_CAPTURE or kind.startswith(f"{SECONDARY_CAPTURE}.")
 
 
 def _named_unit(place: Dataset, keyword: str) -> str:

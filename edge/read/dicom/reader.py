@@ -9,8 +9,9 @@ from edge.read.dicom.acquisition import identity_of
 from edge.read.dicom.boundary import quiet
 from edge.read.dicom.header import DESCRIBED, FileHeader, read_header
 from edge.read.dicom.load import load_scan
-from edge.read.dicom.modality import SECONDARY_CAPTURE, output_dtype, transform_of
+from edge.read.dicom.modality import is_captured, output_dtype, transform_of
 from edge.read.dicom.place import instance_number
+from edge.read.dicom.slide import describe_slide, is_slide, load_dicom_slide
 from edge.read.dicom.values import first_item, raw, text
 from edge.scan import Scan, Series
 
@@ -51,7 +52,8 @@ class DicomReader:
             The file cannot become a scan; the reason says why.
         """
         with quiet():
-            return _describe(read_header(path, DESCRIBED))
+            file = read_header(path, DESCRIBED)
+            return describe_slide(file) if is_slide(file.dataset) else _describe(file)
 
     def load(self, series: Series, limit_bytes: int, progress: Progress) -> Scan:
         """Return the decoded scan, in real units, every voxel in its place.
@@ -65,6 +67,8 @@ class DicomReader:
             The series is no scan that can be trusted; the reason says why.
         """
         with quiet():
+            if series.acquisition.modality == "SM" and is_slide(read_header(series.paths[0], DESCRIBED).dataset):
+                return load_dicom_slide(series, limit_bytes, progress)
             return load_scan(series, limit_bytes, progress)
 
 
@@ -98,7 +102,7 @@ def _stands_alone(file: FileHeader) -> bool:
         return True
     if raw(dataset, "ImagePositionPatient") is not None:
         return False
-    captured = (text(dataset, "SOPClassUID") or "").startswith(SECONDARY_CAPTURE)
+    captured = is_captured(dataset)
     return captured or modality not in SLICES
 
 
