@@ -22,21 +22,44 @@ HEADER_CHECKS: Mapping[str, Entry] = {
     "modality": Entry("edge.check.header:modality"),
     "body-part": Entry("edge.check.header:body_part"),
     "view": Entry("edge.check.header:view"),
+    "laterality": Entry("edge.check.header:laterality"),
     "age": Entry("edge.check.header:age"),
+    "technique": Entry("edge.check.header:technique"),
     "colour": Entry("edge.check.header:colour"),
+    "compression": Entry("edge.check.header:compression"),
+    "burned-in": Entry("edge.check.header:burned_in"),
     "derived": Entry("edge.check.header:derived"),
 }
 
 SCAN_CHECKS: Mapping[str, Entry] = {
     "stack": Entry("edge.check.voxels:stack"),
     "size": Entry("edge.check.voxels:size"),
+    "spacing": Entry("edge.check.voxels:spacing"),
+    "bits": Entry("edge.check.voxels:bits"),
     "blank": Entry("edge.check.voxels:blank"),
+    "saturated": Entry("edge.check.film:saturated"),
+    "cropped": Entry("edge.check.film:cropped"),
+    "several-films": Entry("edge.check.film:several_films"),
+    "position": Entry("edge.check.look:position"),
     "lengths": Entry("edge.check.voxels:lengths"),
 }
 
 UNIT = "unit"
 SPACING = "spacing"
-CONFIRMABLE = ("modality", "body-part", "view", "age-years", UNIT, SPACING)
+NUMBERS = {
+    "age-years": 150.0,
+    "kvp": 1000.0,
+    "slice-thickness-mm": 1000.0,
+    "field-strength-tesla": 100.0,
+}
+"""What is confirmed as a number, from 0 to this."""
+ANSWERS = ("contrast", "lossy", "burned-in")
+"""What is confirmed by yes or no."""
+YES_OR_NO = {"YES": True, "NO": False}
+CONFIRMABLE = (
+    "modality", "body-part", "view", "age-years", UNIT, SPACING, "laterality", "presentation", *list(NUMBERS)[1:],
+    *ANSWERS,
+)  # fmt: skip
 UNITS = {"HU": "HU", "SUVBW": "SUVbw"}
 """What a person may say that a scan's values are, where its file tells no unit at all."""
 UNTOLD = "unknown"
@@ -70,16 +93,16 @@ def confirm(acquisition: Acquisition, confirmed: Mapping[str, str]) -> Acquisiti
     Raises
     ------
     UsageError
-        A name, a word or an age makes no sense.
+        A name, a word or a number makes no sense.
     """
-    values: dict[str, str | float] = {}
+    values: dict[str, str | float | bool] = {}
     for name, text in confirmed.items():
         if name not in CONFIRMABLE:
             raise UsageError(f"Confirming {name!r}: expected one of {', '.join(CONFIRMABLE)}.")
         if name in OF_VOXELS:
             _unit(name, text)
         else:
-            values[name.replace("-", "_")] = _age(text) if name == "age-years" else _word(name, text)
+            values[name.replace("-", "_")] = _value(name, text)
     used = {name.replace("-", "_") for name in relied_on(acquisition, confirmed)}
     return replace(acquisition, **{name: value for name, value in values.items() if name in used})  # type: ignore[arg-type]
 
@@ -99,7 +122,7 @@ def confirm_scan(scan: Scan, confirmed: Mapping[str, str]) -> tuple[Scan, dict[s
     Raises
     ------
     UsageError
-        A name, a word, an age or a unit makes no sense.
+        A name, a word, a number or a unit makes no sense.
     """
     vouched = relied_on(scan.acquisition, confirmed)
     known = replace(scan, acquisition=confirm(scan.acquisition, confirmed))
@@ -121,17 +144,25 @@ def _unit(name: str, text: str) -> str:
     return unit
 
 
-def _word(name: str, text: str) -> str:
-    if not text.strip():
+def _value(name: str, text: str) -> str | float | bool:
+    """What is confirmed, as `edge.scan.Acquisition` holds it."""
+    if name in NUMBERS:
+        return _number(name, text)
+    word = text.strip().upper()
+    if name in ANSWERS:
+        if word not in YES_OR_NO:
+            raise UsageError(f"Confirming {name}={text!r}: expected yes or no.")
+        return YES_OR_NO[word]
+    if not word:
         raise UsageError(f"Confirming {name}: found nothing, expected a word of the DICOM standard.")
-    return text.strip().upper()
+    return word
 
 
-def _age(text: str) -> float:
+def _number(name: str, text: str) -> float:
     try:
-        years = float(text)
+        value = float(text)
     except ValueError:
-        years = -1.0
-    if not 0.0 <= years <= 150.0:
-        raise UsageError(f"Confirming age-years={text!r}: expected a number from 0 to 150.")
-    return years
+        value = -1.0
+    if not 0.0 <= value <= NUMBERS[name]:
+        raise UsageError(f"Confirming {name}={text!r}: expected a number from 0 to {NUMBERS[name]:g}.")
+    return value

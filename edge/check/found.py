@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge.findings import Classification, Detections, Findings, Notice, Registration
+from edge.findings import Classification, Detections, Findings, Notice, Registration, Translation
 from edge.pack.manifest import ClassificationTask, Manifest, RegistrationTask, TranslationTask
 from edge.prepare.together import frames_differ
-from edge.reasons import BOXES_OUTSIDE, CONSTANT_MAP, FOLDED, MORE_BOXES, NO_COMMON_PLACE, PART_SEEN
+from edge.reasons import BOXES_OUTSIDE, CONSTANT_MAP, FOLDED, GLASS_SKIPPED, MORE_BOXES, NO_COMMON_PLACE, PART_SEEN
+from edge.register.labels import said_of_lost
 from edge.scan import Scan
 
 SEEN = 0.99
@@ -31,7 +32,17 @@ def said_of_findings(findings: Findings, seen: Mapping[str, float], manifest: Ma
     seen : mapping
         By name of input: how much of the scan the model saw, from 0 to 1.
     """
-    return _of_part(seen, manifest) + _of_maps(findings, manifest) + _of_folds(findings) + _of_boxes(findings)
+    said = _of_part(seen, manifest) + _of_maps(findings, manifest) + _of_folds(findings) + _of_boxes(findings)
+    return said + said_of_lost(findings) + _of_glass(findings)
+
+
+def _of_glass(findings: Findings) -> tuple[Notice, ...]:
+    """A warning where windows of a slide were not fed."""
+    skipped = None if isinstance(findings, (Registration, Translation)) else findings.skipped
+    if skipped is None:
+        return ()
+    detail = f"{skipped.windows} of {skipped.of} windows."
+    return (Notice(reason=GLASS_SKIPPED, severity="warn", detail=detail),)
 
 
 def _of_part(seen: Mapping[str, float], manifest: Manifest) -> tuple[Notice, ...]:

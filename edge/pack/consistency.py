@@ -6,16 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from edge.pack.familiar import check_familiar
+from edge.pack.look import check_limits
 from edge.pack.tasks import (
     ClassificationTask,
     DetectionTask,
+    Label,
     RegistrationTask,
     SegmentationTask,
     TranslationTask,
+    UrgencyRule,
     Windows,
     answers_of,
 )
-from edge.pack.words import ALL
+from edge.pack.words import ALL, URGENCIES
 from edge.typed import TypedError
 
 if TYPE_CHECKING:
@@ -41,8 +45,13 @@ def check_consistent(manifest: Manifest) -> None:
     _check_unique([f"{m.precision} on {name}" for m in manifest.models for name in m.engines], "$.models")
     _check_inputs(manifest.inputs)
     _check_task(manifest)
+    for number, label in enumerate(manifest.task.labels):
+        _check_urgency(manifest, label, f"$.task.labels[{number}].urgency_from")
     for index, model in enumerate(manifest.models):
         _check_thresholds(manifest, model, f"$.models[{index}].thresholds")
+        _check_trust(manifest, model, f"$.models[{index}]")
+        if model.familiar is not None:
+            check_familiar(model.familiar, manifest.task, f"$.models[{index}].familiar")
     for index, case in enumerate(manifest.golden):
         _check_names(case.scans, [item.name for item in manifest.inputs], f"$.golden[{index}].scans")
         _check_names(case.sha256, list(case.scans), f"$.golden[{index}].sha256")
@@ -59,6 +68,7 @@ def _check_inputs(inputs: Sequence[Input]) -> None:
         if len(item.shape) != len(item.axes) - 1:
             wanted = len(item.axes) - 1
             raise TypedError(f"$.inputs[{index}].shape", f"found {len(item.shape)} sizes, expected {wanted}")
+        check_limits(item.accepts.technique, item.accepts.look, f"$.inputs[{index}].accepts")
         beside = first.setdefault(item.tensor, item)
         if (item.axes, _sizes(item)) != (beside.axes, _sizes(beside)):
             found = f"found {item.axes} of {_sizes(item)}, expected {beside.axes} of {_sizes(beside)}"
@@ -128,6 +138,8 @@ def _check_classes(task: ClassificationTask) -> None:
 def _check_windows(task: Windowed, windows: Windows, inputs: Sequence[Input]) -> None:
     """Volumes are seen in windows to be segmented, pictures to be classified or searched for boxes, too."""
     if isinstance(task, SegmentationTask) and all(item.axes == "NCDHW" for item in inputs):
+        if windows.skip_glass:
+            raise TypedError("$.task.windows.skip_glass", "expected false for volumes, which lie on no glass")
         return
     if len(inputs) != 1 or inputs[0].axes != "NCHW":
         volumes = "volumes with the axes 'NCDHW', or " if isinstance(task, SegmentationTask) else ""
@@ -164,6 +176,46 @@ def _check_thresholds(manifest: Manifest, model: Model, path: str) -> None:
         if name not in model.thresholds:
             raise TypedError(f"{path}.{name}", "missing: the label can be a finding")
     _check_names(model.thresholds, needed, path)
+
+
+def _check_urgency(manifest: Manifest, label: Label, path: str) -> None:
+    """Rules are of what is measured of the label, and make it the more urgent the larger that is."""
+    known = _measured(manifest) if label.finding else ()
+    before: dict[str, UrgencyRule] = {}
+    for index, rule in enumerate(label.urgency_from):
+        if rule.measure not in known:
+            problem = f"found {rule.measure!r}, expected {' or '.join(map(repr, known)) or 'none'} for this label"
+            raise TypedError(f"{path}[{index}].measure", problem)
+        last = before.get(rule.measure)
+        least = label.urgency if last is None else last.urgency
+        if URGENCIES.index(rule.urgency) <= URGENCIES.index(least) or (last is not None and rule.at <= last.at):
+            raise TypedError(f"{path}[{index}]", "expected a higher value and a higher urgency than before it")
+        before[rule.measure] = rule
+
+
+def _measured(manifest: Manifest) -> tuple[str, ...]:
+    """What is known of a finding of the task."""
+    if isinstance(manifest.task, SegmentationTask):
+        flat = all(len(item.axes) == 4 for item in manifest.inputs)
+        return ("area-mm2",) if flat else ("volume-ml", "diameter-mm")
+    return ("score", "size-mm") if isinstance(manifest.task, DetectionTask) else ("score",)
+
+
+def _check_trust(manifest: Manifest, model: Model, path: str) -> None:
+    """Only scores of whole scans have probabilities, and only around a threshold is there anything to settle."""
+    scored = isinstance(manifest.task, ClassificationTask)
+    labels = [label.name for label in manifest.task.labels] if scored else []
+    _check_names(model.calibration, labels, f"{path}.calibration", all_of_them=False)
+    _check_names(model.uncertain, model.thresholds if scored else [], f"{path}.uncertain", all_of_them=False)
+    for name, told in model.calibration.items():
+        if told.positives >= told.n:
+            problem = f"found {told.positives} of {told.n}, expected scans of both kinds"
+            raise TypedError(f"{path}.calibration.{name}.positives", problem)
+    for name, zone in model.uncertain.items():
+        threshold = model.thresholds[name].value
+        if not zone.low <= threshold <= zone.high or zone.low >= zone.high:
+            problem = f"found {zone.low:g} to {zone.high:g}, expected to rise around the threshold {threshold:g}"
+            raise TypedError(f"{path}.uncertain.{name}", problem)
 
 
 def _check_step(step: Mapping[str, object], path: str) -> None:

@@ -66,7 +66,8 @@ def _accepts(accepts: Accepts) -> str:
 
 def _label(label: Label) -> str:
     code = f" [{label.code.scheme} {label.code.value}]" if label.code else ""
-    return f"{label.title}{code}" + (f", a finding ({label.urgency})" if label.finding else "")
+    rules = "".join(f", {rule.urgency} from {rule.measure} {rule.at:g} on" for rule in label.urgency_from)
+    return f"{label.title}{code}" + (f", a finding ({label.urgency}{rules})" if label.finding else "")
 
 
 def _model(model: Model) -> list[str]:
@@ -76,6 +77,12 @@ def _model(model: Model) -> list[str]:
     for name, threshold in model.thresholds.items():
         where = f"{threshold.rule}, on {threshold.chosen_on}, n = {threshold.n}"
         lines.append(f"  threshold    {name} {threshold.value:.4f} ({where})")
+    for name, zone in model.uncertain.items():
+        where = f"{zone.rule}, on {zone.chosen_on}, n = {zone.n}"
+        lines.append(f"  for a reader {name} {zone.low:.4f} up to {zone.high:.4f} ({where})")
+    for name, line in model.calibration.items():
+        where = f"{line.rule}, on {line.chosen_on}, n = {line.n}, {line.positives} positive"
+        lines.append(f"  calibration  {name} slope {line.slope:.4f}, intercept {line.intercept:.4f} ({where})")
     return lines
 
 

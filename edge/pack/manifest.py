@@ -10,11 +10,13 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from edge.errors import PackError
 from edge.pack.consistency import check_consistent
+from edge.pack.familiar import Familiar
+from edge.pack.look import Look, Technique
 from edge.pack.tasks import (
     ClassificationTask,
     Code,
@@ -24,8 +26,10 @@ from edge.pack.tasks import (
     SegmentationTask,
     Task,
     TranslationTask,
+    UrgencyRule,
     Windows,
 )
+from edge.pack.trust import Calibration, Zone
 from edge.pack.words import ALL, File, Name, Precision, Sha256, Share, Size, Text, Urgency
 from edge.reasons import BAD_MANIFEST, WRONG_VERSION
 from edge.scan import Stack
@@ -35,16 +39,19 @@ __all__ = [
     "ALL",
     "Accepts",
     "Attached",
+    "Calibration",
     "ClassificationTask",
     "Code",
     "DetectionTask",
     "Evidence",
     "Expected",
+    "Familiar",
     "File",
     "Golden",
     "Input",
     "Label",
     "Licence",
+    "Look",
     "Manifest",
     "Model",
     "Name",
@@ -57,11 +64,14 @@ __all__ = [
     "Size",
     "Speed",
     "Task",
+    "Technique",
     "Text",
     "Threshold",
     "TranslationTask",
     "Urgency",
+    "UrgencyRule",
     "Windows",
+    "Zone",
     "parse_manifest",
     "tensor_shapes",
 ]
@@ -91,6 +101,19 @@ class Accepts:
         Youngest and oldest patient that the model was made for, both included.
     least_size : int
         Rows and columns that the picture must have at least.
+    laterality : tuple of str
+        Any of ``L``, ``R``, ``B``, ``U`` fits: (0020,0062), else (0020,0060). Empty: not asked.
+    technique : Technique, optional
+    compression : {"lossless", "any"}, optional
+        What is or was compressed lossily is refused, or accepted; None: warned of. Where only ``lossless`` fits, a scan
+        that does not tell does not.
+    burned_in : {"none", "any"}, optional
+        A scan with text burned into its picture is refused, or accepted; None: warned of. Where only ``none`` fits, a
+        scan that does not tell does not.
+    least_bits : int
+        Bits stored for each point, at least.
+    look : Look, optional
+        What the pictures look like, measured.
     """
 
     modality: tuple[Text, ...] = ()
@@ -100,6 +123,12 @@ class Accepts:
     colour: Literal["grey", "rgb"]
     age_years: tuple[float, float] | None = None
     least_size: Size = 1
+    laterality: tuple[Text, ...] = ()
+    technique: Technique | None = None
+    compression: Literal["lossless", "any"] | None = None
+    burned_in: Literal["none", "any"] | None = None
+    least_bits: Annotated[int, Between(1, 64)] = 1
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +218,12 @@ class Model:
     bytes : int, optional
         Size of the file.
     speed : Speed, optional
+    calibration : mapping
+        By name of label, of a classification: what turns a score of this precision into a probability.
+    uncertain : mapping
+        By name of label with a threshold, of a classification: the scores that a reader must settle.
+    familiar : Familiar, optional
+        From where on a scan is not like those that the model learnt from; None: that is not looked at.
     """
 
     precision: Precision
@@ -199,6 +234,9 @@ class Model:
     thresholds: Mapping[str, Threshold]
     bytes: Annotated[int, Between(1, 2**31)] | None = None
     speed: Speed | None = None
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    uncertain: Mapping[str, Zone] = field(default_factory=dict)
+    familiar: Familiar | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from edge.pack.words import Name, Share, Text, Urgency
 from edge.typed import Between
 
 REGISTERED = ("moved-x", "moved-y", "moved-z", "moved", "folded")
+Quantity = Literal["score", "volume-ml", "area-mm2", "diameter-mm", "size-mm"]
 TRANSLATED = ("whole", "first-slices", "first-rows", "first-columns")
 
 
@@ -19,6 +21,25 @@ class Code:
     scheme: Literal["SCT", "RADLEX", "DCM", "LN"]
     value: Text
     meaning: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrgencyRule:
+    """From where on a finding is more urgent than its label says.
+
+    Parameters
+    ----------
+    measure : {"score", "volume-ml", "area-mm2", "diameter-mm", "size-mm"}
+        Of a classification or a box: ``score``. Of a region: ``area-mm2`` on a picture, ``volume-ml`` and
+        ``diameter-mm`` in a volume. Of a box: ``size-mm``, its longest side.
+    at : float
+        From this value on, it included.
+    urgency : {"soon", "urgent"}
+    """
+
+    measure: Quantity
+    at: Annotated[float, Between(0.0, 1e9)]
+    urgency: Literal["soon", "urgent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +57,10 @@ class Label:
         Whether saying it is a finding; ``normal`` is not.
     urgency : {"routine", "soon", "urgent"}
         How soon a clinician should look when it is found.
+    urgency_from : tuple of UrgencyRule
+        What makes it more urgent; see `edge.tasks.urgency`.
+    titles : mapping
+        By language, such as ``fr``: the title for people who read it; in others `title` is shown.
     """
 
     name: Name
@@ -43,6 +68,8 @@ class Label:
     code: Code | None = None
     finding: bool
     urgency: Urgency = "routine"
+    urgency_from: tuple[UrgencyRule, ...] = ()
+    titles: Mapping[str, Text] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +115,14 @@ class Windows:
     fill : float
         What lies around a prepared volume that is smaller than a window. 0 as in nnU-Net (Isensee et al. 2021) and in
         MONAI's ``sliding_window_inference``.
+    skip_glass : bool
+        Whether windows of a slide that show bare glass are not fed; see `edge.prepare.glass`. Pictures only.
     """
 
     overlap: Annotated[float, Between(0.0, 0.9)] = 0.5
     mirror: tuple[Literal["z", "y", "x"], ...] = ()
     fill: float = 0.0
+    skip_glass: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

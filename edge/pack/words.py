@@ -17,5 +17,7 @@ Share = Annotated[float, Between(0.0, 1.0)]
 Size = Annotated[int, Between(1, 65536)]
 Precision = Literal["fp32", "fp16", "int8"]
 Urgency = Literal["routine", "soon", "urgent"]
+URGENCIES: tuple[Urgency, ...] = ("routine", "soon", "urgent")
+"""In rising order."""
 ALL = "all"
 """Stands for all labels together where a figure is of them."""

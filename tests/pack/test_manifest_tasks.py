@@ -165,6 +165,12 @@ def test_volumes_are_seen_in_windows_to_be_segmented_alone(task: Task) -> None:
     assert "$.task.windows: expected one picture" in problem(task, (DEEP,))
 
 
+def test_volumes_lie_on_no_glass() -> None:
+    windows = Windows(skip_glass=True)
+    assert "$.task.windows.skip_glass" in problem(replace(tiny_segmentation(), windows=windows), (DEEP,))
+    assert read(replace(tiny_segmentation(), windows=windows)).task.windows == windows  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("overlap", [-0.1, 0.91])
 def test_the_overlap_of_windows_has_limits(overlap: float) -> None:
     assert "$.task.windows.overlap" in problem(replace(tiny_segmentation(), windows=Windows(overlap=overlap)), (DEEP,))

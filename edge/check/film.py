@@ -1,0 +1,158 @@
+"""Checks of a picture as a film: plain black or white, a plain border, several films in one.
+
+Each rests on one measured number, which the pack may limit (`edge.pack.look.Look`): what is beyond its limit is
+refused. Where the pack tells no limit, radiographs far beyond what is usual are warned of, and nothing else: the dark
+surround of an ultrasound or fundus picture is as it should be. What these checks cannot see: a border with marks in it,
+films that touch each other, a film that was cut off where its picture now ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.findings import Notice
+from edge.pack.manifest import Accepts
+from edge.reasons import CROPPED, SATURATED, SEVERAL_FILMS, Reason
+from edge.scan import Scan
+
+Box = tuple[slice, slice]
+
+RADIOGRAPHS = ("CR", "DX", "RG")
+"""(0008,0060) of projections on a film or a plate (PS3.3 C.7.3.1.1.1); breasts (MG) leave half of theirs dark."""
+
+MOST_SATURATED, LEAST_FILLED = 0.5, 0.5
+"""Of a radiograph, where the pack tells no limits."""
+
+FLAT = 0.02
+"""Of a picture's contrast: a row or column that varies by less shows nothing."""
+
+NARROWEST, LEAST_PART = 0.005, 0.25
+"""Of the picture's width or height: the gap between two films, and each of them."""
+
+FEWEST = 64
+"""Rows and columns from which on a radiograph is looked at where the pack tells no limits."""
+
+LOOKED_AT = 256
+"""Rows and columns that tell a picture's contrast: an evenly spread sample."""
+
+
+def saturated(scan: Scan, accepts: Accepts) -> Notice | None:
+    """Compare the share of points, within the border, with the picture's least or greatest value."""
+    picture = _film(scan, accepts)
+    if picture is None:
+        return None
+    most = MOST_SATURATED if accepts.look is None else accepts.look.most_saturated
+    found = saturated_share(picture)
+    detail = f"{found:.0%} of its points have the least or the greatest value, expected at most {most:.0%}."
+    return _notice(SATURATED, accepts, detail) if found > most else None
+
+
+def cropped(scan: Scan, accepts: Accepts) -> Notice | None:
+    """Compare the share of the picture that lies within its plain border."""
+    picture = _film(scan, accepts)
+    if picture is None:
+        return None
+    least = LEAST_FILLED if accepts.look is None else accepts.look.least_filled
+    found = filled_share(picture)
+    detail = f"{found:.0%} of it lies within its border, expected at least {least:.0%}."
+    return _notice(CROPPED, accepts, detail) if found < least else None
+
+
+def several_films(scan: Scan, accepts: Accepts) -> Notice | None:
+    """Look for plain gaps from edge to edge that part the picture into films."""
+    picture = _film(scan, accepts)
+    count = 1 if picture is None else count_films(picture)
+    return None if count == 1 else _notice(SEVERAL_FILMS, accepts, f"Found {count}, parted by plain gaps.")
+
+
+def saturated_share(picture: NDArray[Any]) -> float:
+    """Return which share, 0 to 1, of a picture (y, x) within its border has its least or greatest value.
+
+    Examples
+    --------
+    >>> saturated_share(np.array([[0, 9, 0, 9], [9, 4, 5, 0]]))
+    0.75
+    """
+    inside = picture[border_of(picture)]
+    return float(np.mean((inside == inside.min()) | (inside == inside.max())))
+
+
+def filled_share(picture: NDArray[Any]) -> float:
+    """Return which share, 0 to 1, of a picture (y, x) lies within its plain border, be that dark or bright.
+
+    Examples
+    --------
+    >>> filled_share(np.pad(np.arange(16).reshape(4, 4), ((0, 0), (0, 4))))
+    0.5
+    """
+    rows, columns = border_of(picture)
+    return picture[rows, columns].size / picture.size
+
+
+def border_of(picture: NDArray[Any]) -> Box:
+    """Return the rows and columns of a picture (y, x) within its plain border; all of them where nothing is plain.
+
+    A row or column is plain where its values lie within `FLAT` of the picture's contrast.
+    """
+    flat = FLAT * _contrast(picture)
+    rows = _inside(_plain(picture, 1, flat))
+    return rows, _inside(_plain(picture[rows], 0, flat))
+
+
+def count_films(picture: NDArray[Any]) -> int:
+    """Return into how many films plain gaps part a picture (y, x): side by side, or one above the other.
+
+    Examples
+    --------
+    >>> film = np.arange(144).reshape(12, 12) % 17
+    >>> count_films(film), count_films(np.hstack([film, np.zeros((12, 3), int), film]))
+    (1, 2)
+    """
+    inside = picture[border_of(picture)]
+    flat = FLAT * _contrast(picture)
+    return max(_parts(_plain(inside, axis, flat)) for axis in (0, 1))
+
+
+def _film(scan: Scan, accepts: Accepts) -> NDArray[Any] | None:
+    """The one grey picture of which something can be said."""
+    if scan.stack != "picture" or scan.slide is not None or scan.voxels.ndim != 3:
+        return None
+    picture = scan.voxels[0]
+    if accepts.look is None and (scan.acquisition.modality not in RADIOGRAPHS or min(picture.shape) < FEWEST):
+        return None
+    return picture if np.isfinite(picture.sum(dtype=np.float64)) and picture.min() < picture.max() else None
+
+
+def _notice(reason: Reason, accepts: Accepts, detail: str) -> Notice:
+    return Notice(reason=reason, severity="warn" if accepts.look is None else "refuse", detail=detail)
+
+
+def _contrast(picture: NDArray[Any]) -> float:
+    """From the 0.5th to the 99.5th percentile, so that a few dead or hot points do not count."""
+    step_y, step_x = (max(1, size // LOOKED_AT) for size in picture.shape)
+    low, high = np.percentile(picture[::step_y, ::step_x], [0.5, 99.5])
+    return float(high - low)
+
+
+def _plain(picture: NDArray[Any], axis: int, flat: float) -> NDArray[np.bool_]:
+    """Which rows (`axis` 1) or columns (0) show nothing."""
+    span = picture.max(axis=axis).astype(np.float64) - picture.min(axis=axis)
+    return np.asarray(span <= flat)
+
+
+def _inside(plain: NDArray[np.bool_]) -> slice:
+    found = np.flatnonzero(~plain)
+    return slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, plain.size)
+
+
+def _parts(plain: NDArray[np.bool_]) -> int:
+    """How many films there are along an axis, by its gaps."""
+    gap = max(2, round(NARROWEST * plain.size))
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], plain, [False]]).astype(np.int8)))
+    runs = [(int(start), int(end)) for start, end in edges.reshape(-1, 2) if end - start >= gap]
+    starts, ends = [0, *(end for _, end in runs)], [*(start for start, _ in runs), plain.size]
+    sizes = [end - start for start, end in zip(starts, ends, strict=True)]
+    return max(1, sum(size >= LEAST_PART * plain.size for size in sizes))
