@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from edge.detect.instances import InstanceMask
 from edge.detect.place import PlacedBox
+from edge.explain.told import Faithfulness
 from edge.geometry import Grid
 from edge.pack.manifest import Code, Urgency
 from edge.reasons import Reason
 
-State = Literal["finding", "no-finding", "done", "not-analysed", "failed"]
-"""``done``: something was made of the scans (registered, translated, outlined) and nothing was looked for."""
+State = Literal["finding", "uncertain", "no-finding", "done", "not-analysed", "failed"]
+"""``done``: something was made of the scans (registered, translated, outlined) and nothing was looked for.
+``uncertain``: nothing was found, and of a label the score lies where the pack's model errs too often: a reader must
+look. It is never ``no-finding``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,17 @@ class LabelScore:
         Whether its being there is a finding.
     urgency : {"routine", "soon", "urgent"}, optional
         Set where the label is a finding that is there.
+    probability : float, optional
+        Calibrated, 0 to 1; None where the pack has no calibration for the label.
+    calibrated_on : str, optional
+        On how many scans of what; set with `probability`.
+    zone : tuple of float, optional
+        Scores from the first up to but not the second are uncertain; None where the pack has no such zone.
+    uncertain : bool
+        Whether the score lies there, so that a reader must look, whatever `positive` says; False where there is no
+        zone, which is no certainty.
+    urgency_reason : str, optional
+        Where the pack has rules for it, what they make of this one; see `edge.tasks.urgency`.
     """
 
     name: str
@@ -71,6 +85,11 @@ class LabelScore:
     positive: bool
     finding: bool
     urgency: Urgency | None
+    probability: float | None = None
+    calibrated_on: str | None = None
+    zone: tuple[float, float] | None = None
+    uncertain: bool = False
+    urgency_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,6 +108,20 @@ class InfluenceMap:
     label: str
     values: NDArray[Any]
     grid: Grid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Windows of a slide that show bare glass and were not fed to the model; see `edge.prepare.glass`.
+
+    Parameters
+    ----------
+    windows, of : int
+        How many, and of how many.
+    """
+
+    windows: int
+    of: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +176,11 @@ class Classification:
         Where the picture that the model saw lies.
     tilewise : Tilewise, optional
         Where it was seen in windows.
+    map_rule : str, optional
+        How the maps were made, where not by the model's own graph.
+    faithfulness : tuple of Faithfulness
+        What the deletion test said of maps, where it was asked for: of those that are withheld, too.
+    skipped : Skipped, optional
     """
 
     labels: tuple[LabelScore, ...]
@@ -150,6 +188,9 @@ class Classification:
     maps: tuple[InfluenceMap, ...] = ()
     grid: Grid
     tilewise: Tilewise | None = None
+    map_rule: str | None = None
+    faithfulness: tuple[Faithfulness, ...] = ()
+    skipped: Skipped | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +199,7 @@ class Region:
 
     Parameters
     ----------
-    name, title, code, threshold, positive, finding, urgency
+    name, title, code, threshold, positive, finding, urgency, urgency_reason
         As in `LabelScore`; positive where there are at least the manifest's ``least_pixels``.
     pixels : int
         On the source.
@@ -191,6 +232,7 @@ class Region:
     diameter_slice: int | None = None
     components: int | None = None
     largest_share: float | None = None
+    urgency_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -209,6 +251,7 @@ class Segmentation:
         The source: the whole volume, or the picture that was seen; with `in_windows` that picture as it was prepared.
     in_windows : bool
         Whether it is a picture that was seen in windows, whose `codes` may lie on the disk.
+    skipped : Skipped, optional
     """
 
     regions: tuple[Region, ...]
@@ -216,6 +259,7 @@ class Segmentation:
     exclusive: bool
     grid: Grid
     in_windows: bool = False
+    skipped: Skipped | None = None
 
     def mask(self, index: int) -> NDArray[Any]:
         """Return where a label is, by its index: bool (z, y, x)."""
@@ -230,7 +274,7 @@ class Detection:
 
     Parameters
     ----------
-    name, title, code, score, threshold, positive, finding, urgency
+    name, title, code, score, threshold, positive, finding, urgency, urgency_reason
         As in `LabelScore`; a box whose score is below its label's threshold is none.
     place : PlacedBox
         Where it lies on the source and in the patient.
@@ -248,6 +292,7 @@ class Detection:
     urgency: Urgency | None
     place: PlacedBox
     mask: InstanceMask | None = None
+    urgency_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +319,7 @@ class Detections:
         How many more boxes lie outside the source, in what was filled up around it.
     more : bool
         Whether the model gave more boxes than its pack keeps; these are the surest.
+    skipped : Skipped, optional
     """
 
     boxes: tuple[Detection, ...]
@@ -281,6 +327,43 @@ class Detections:
     grid: Grid
     outside: int = 0
     more: bool = False
+    skipped: Skipped | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarpedLabel:
+    """One label of the moving scan: how large it is there, and on the grid of the fixed one.
+
+    Parameters
+    ----------
+    value : int
+    moving_voxels, warped_voxels : int
+        The second is 0 where nothing of it is left.
+    moving_ml, warped_ml : float, optional
+        None where the unit of lengths is unknown.
+    """
+
+    value: int
+    moving_voxels: int
+    warped_voxels: int
+    moving_ml: float | None
+    warped_ml: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WarpedLabels:
+    """Labels of the moving scan, brought onto the fixed one.
+
+    Parameters
+    ----------
+    codes : ndarray of integers, shape (z, y, x)
+        On the grid of the registration; 0 is no label.
+    counts : tuple of WarpedLabel
+        In the order of their values.
+    """
+
+    codes: NDArray[Any]
+    counts: tuple[WarpedLabel, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -301,6 +384,8 @@ class Registration:
     folded_share : float
         Of the voxels where the mapping turns space inside out (Jacobian determinant at most 0).
     grid : Grid
+    labels : WarpedLabels, optional
+        Where labels of the moving scan were given.
     """
 
     displacement_mm: NDArray[Any]
@@ -311,6 +396,7 @@ class Registration:
     largest_mm: float
     folded_share: float
     grid: Grid
+    labels: WarpedLabels | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -354,4 +440,7 @@ def state_of(findings: Findings | Refusal) -> State:
     labels = findings.labels if isinstance(findings, Detections) else said_of(findings)
     if not any(label.finding for label in labels):  # a liver that is there is no finding, and neither is none
         return "done"
-    return "finding" if any(item.positive and item.finding for item in said_of(findings)) else "no-finding"
+    if any(item.positive and item.finding for item in said_of(findings)):
+        return "finding"
+    scores = findings.labels if isinstance(findings, Classification) else ()
+    return "uncertain" if any(item.uncertain and item.finding for item in scores) else "no-finding"

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from edge.errors import EngineError
 from edge.findings import Classification, InfluenceMap, LabelScore, Tilewise
-from edge.pack.manifest import ClassificationTask, Label, Manifest, Model
+from edge.pack.manifest import Calibration, ClassificationTask, Label, Manifest, Model, Zone
 from edge.prepare import Feed
 from edge.reasons import BAD_OUTPUT
 from edge.scan import Scan
 from edge.tasks import Outputs, activate, finite_output
-from edge.tasks.tilewise import best_tiles, gather, maps_of
+from edge.tasks.tilewise import best_tiles, gather, maps_of, skipped_of, window_of
+from edge.tasks.urgency import urgency_of
 
 Results = Iterable[tuple[Feed, Outputs]]
 
@@ -32,7 +33,8 @@ def classify(
     when it is the highest of all, so that no report says "no finding" of a scan that looks most like a finding.
     In an ordinal task the score of a grade is that of this grade or a worse one, and the scan has the worst
     grade whose score reaches its threshold (0.5 for grades that are no finding). Of a picture that is seen in windows
-    the score of a label is the highest of all windows.
+    the score of a label is the highest of all windows. A label is uncertain when its score lies in the zone that the
+    pack leaves to a reader, or when it is the highest of all without reaching its threshold and there is a zone.
     """
     task = manifest.task
     if not isinstance(task, ClassificationTask):
@@ -40,21 +42,26 @@ def classify(
     if task.windows is not None:
         return _tilewise(results, scans[manifest.inputs[0].name], task, model)
     feed, outputs = _only(results)
-    labels, grade = _concluded(_scores(outputs, task), task, model)
+    labels, grade = _concluded(scores_of(outputs, task), task, model)
     maps = _maps(task, outputs, feed, _values(task), first=1 if _is_graded(task) else 0)
     return Classification(labels=labels, grade=grade, maps=maps, grid=feed.grid)
 
 
 def _tilewise(results: Results, scan: Scan, task: ClassificationTask, model: Model) -> Classification:
     """The labels of a picture seen in windows: of each the highest score."""
-    seen = gather((feed, _scores(outputs, task)) for feed, outputs in results)
+    seen = gather((feed, scores_of(outputs, task)) for feed, outputs in results)
     labels, grade = _concluded(seen.scores.max(axis=0), task, model)
     first = 1 if task.mode == "ordinal" else 0
     names = [label.name for label in task.labels][first:]
     apart = replace(seen, scores=seen.scores[:, first:])
     tilewise = Tilewise(tiles=len(seen.starts), best=best_tiles(apart, names, (scan.slide or scan).grid))
     return Classification(
-        labels=labels, grade=grade, maps=maps_of(apart, names), grid=seen.feed.grid, tilewise=tilewise
+        labels=labels,
+        grade=grade,
+        maps=maps_of(apart, names),
+        grid=seen.feed.grid,
+        tilewise=tilewise,
+        skipped=skipped_of(window_of(seen.feed)),
     )
 
 
@@ -67,8 +74,14 @@ def _values(task: ClassificationTask) -> int:
     return len(task.labels) - 1 if _is_graded(task) else len(task.labels)
 
 
-def _scores(outputs: Outputs, task: ClassificationTask) -> NDArray[np.float64]:
-    """The score of each label, or of each grade or worse."""
+def scores_of(outputs: Outputs, task: ClassificationTask) -> NDArray[np.float64]:
+    """Return the score of each label, or of each grade or a worse one: float64 (label,), 0 to 1.
+
+    Raises
+    ------
+    EngineError
+        ``E503``: the output is missing, or is not what the manifest says.
+    """
     raw = finite_output(outputs, task.output, (1, _values(task)))
     scores = activate(raw, task.activation, task.output, axis=1)[0]
     return _at_least(scores, cumulative=_is_graded(task)) if task.mode == "ordinal" else scores
@@ -105,17 +118,43 @@ def _at_least(scores: NDArray[np.float64], *, cumulative: bool) -> NDArray[np.fl
 
 def _label(label: Label, score: float, model: Model, *, highest: bool) -> LabelScore:
     threshold = model.thresholds[label.name].value if label.finding else None
-    positive = highest or (threshold is not None and _reaches(score, threshold))
-    return LabelScore(
+    reached = threshold is not None and _reaches(score, threshold)
+    there = label.finding and (highest or reached)
+    urgency, reason = urgency_of(label, {"score": score}) if there else (None, None)
+    calibration, zone = model.calibration.get(label.name), model.uncertain.get(label.name)
+    said = LabelScore(
         name=label.name,
         title=label.title,
         code=label.code,
         score=score,
         threshold=threshold,
-        positive=positive,
+        positive=highest or reached,
         finding=label.finding,
-        urgency=label.urgency if positive and label.finding else None,
+        urgency=urgency,
+        urgency_reason=reason,
+        uncertain=zone is not None and (_lies_in(score, zone) or (highest and not reached)),
+        zone=None if zone is None else (zone.low, zone.high),
     )
+    if calibration is None:
+        return said
+    return replace(said, probability=calibration.probability(score), calibrated_on=on_what(calibration))
+
+
+def on_what(calibration: Calibration) -> str:
+    """Return on how many scans of what a probability rests, and how frequent the label is among them.
+
+    Examples
+    --------
+    >>> on_what(Calibration(
+    ...     method="logistic", slope=1.0, intercept=0.0, rule="-", chosen_on="films of a clinic", n=40, positives=10
+    ... ))
+    'films of a clinic (40 scans, 25% positive)'
+    """
+    return f"{calibration.chosen_on} ({calibration.n} scans, {calibration.positives / calibration.n:.0%} positive)"
+
+
+def _lies_in(score: float, zone: Zone) -> bool:
+    return _reaches(score, zone.low) and not _reaches(score, zone.high)
 
 
 def _grade(labels: tuple[LabelScore, ...]) -> int:
@@ -131,16 +170,9 @@ def _reaches(score: float, threshold: float) -> bool:
 def _within_grade(item: LabelScore, index: int, grade: int) -> LabelScore:
     """Of an ordinal task only the grade that the scan has is said to be there."""
     positive = index == grade
-    return LabelScore(
-        name=item.name,
-        title=item.title,
-        code=item.code,
-        score=item.score,
-        threshold=item.threshold,
-        positive=positive,
-        finding=item.finding,
-        urgency=item.urgency if positive else None,
-    )
+    if not positive:
+        return replace(item, positive=False, urgency=None, urgency_reason=None)
+    return replace(item, positive=True)
 
 
 def _maps(

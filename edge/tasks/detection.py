@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,9 @@ from edge.prepare import Feed
 from edge.reasons import BAD_MANIFEST, BAD_OUTPUT
 from edge.scan import Scan
 from edge.tasks import Outputs
-from edge.volume.tiles import Start, Tiles
+from edge.tasks.tilewise import skipped_of, window_of
+from edge.tasks.urgency import urgency_of
+from edge.volume.tiles import Start
 
 Results = Iterable[tuple[Feed, Outputs]]
 
@@ -40,45 +43,46 @@ def detect(results: Results, scans: Mapping[str, Scan], manifest: Manifest, mode
     if not isinstance(task, DetectionTask):
         raise TypeError(f"detecting with a task of kind {task.kind}")
     limits = [_limit(label, model) for label in task.labels]
-    found, fed, more = (_once if task.windows is None else _in_windows)(results, task, limits)
+    found, feed, more = (_once if task.windows is None else _in_windows)(results, task, limits)
+    fed = feed.grid
     stay = suppress(found, overlap=task.overlap, most=task.most + 1)
     kept = stay.taken(np.arange(min(len(stay.scores), task.most)))
     scan = scans[manifest.inputs[0].name]
     source = (scan.slide or scan).grid
     drawn = (_detection(kept, index, task.labels, model, fed, source) for index in range(len(kept.scores)))
-    boxes = tuple(box for box in drawn if box is not None)
+    labels = {label.name: label for label in task.labels}
+    boxes = tuple(_urgent(box, labels[box.name], told=scan.lengths_told) for box in drawn if box is not None)
     return Detections(
         boxes=boxes,
         labels=tuple(LookedFor(name=label.name, title=label.title, finding=label.finding) for label in task.labels),
         grid=fed,
         outside=len(kept.scores) - len(boxes),
         more=more or len(stay.scores) > task.most,
+        skipped=None if feed.window is None else skipped_of(feed.window),
     )
 
 
-def _once(results: Results, task: DetectionTask, limits: Sequence[float]) -> tuple[Candidates, Grid, bool]:
+def _once(results: Results, task: DetectionTask, limits: Sequence[float]) -> tuple[Candidates, Feed, bool]:
     """The candidates of a model that sees everything at once, what it saw, and that none is missing."""
     found = list(results)
     if len(found) != 1:
         raise EngineError(f"Detecting: the model ran {len(found)} times, expected once.", BAD_OUTPUT)
     feed, outputs = found[0]
-    return _candidates(outputs, task, limits, feed.grid), feed.grid, False
+    return _candidates(outputs, task, limits, feed.grid), feed, False
 
 
-def _in_windows(results: Results, task: DetectionTask, limits: Sequence[float]) -> tuple[Candidates, Grid, bool]:
-    """The candidates of all windows on the picture, the picture as it was prepared, and whether a window had more."""
+def _in_windows(results: Results, task: DetectionTask, limits: Sequence[float]) -> tuple[Candidates, Feed, bool]:
+    """The candidates of all windows on the picture, the last feed, and whether a window had more."""
     parts: list[tuple[Start, Candidates]] = []
-    last: tuple[Tiles, Grid] | None = None
+    last: Feed | None = None
     for feed, outputs in results:
-        if feed.window is None:
-            raise EngineError("Detecting: the model was fed a whole scan, expected windows.", BAD_OUTPUT)
-        last = feed.window.tiles, feed.grid
+        last, window = feed, window_of(feed)
         found = _candidates(outputs, task, limits, feed.grid)
-        parts.append((feed.window.start, suppress(found, overlap=task.overlap, most=task.most + 1)))
-    if last is None or len(parts) != last[0].runs:
+        parts.append((window.start, suppress(found, overlap=task.overlap, most=task.most + 1)))
+    if last is None or len(parts) != window_of(last).runs:
         raise EngineError(f"Detecting: the model ran {len(parts)} times, expected once a window.", BAD_OUTPUT)
     more = any(len(found.scores) > task.most for _, found in parts)
-    return put_together(parts, last[0]), last[1], more
+    return put_together(parts, window_of(last).tiles), last, more
 
 
 def _limit(label: Label, model: Model) -> float:
@@ -117,6 +121,15 @@ def _detection(
         place=place,
         mask=None if kept.masks is None else _mask(kept.masks[index], kept.boxes[index], fed, source),
     )
+
+
+def _urgent(box: Detection, label: Label, *, told: bool) -> Detection:
+    """With the urgency that the pack's rules give it; where no unit of lengths is told, its size is not known."""
+    if box.urgency is None:
+        return box
+    sides = [length for length in box.place.size_mm if length is not None] if told else []
+    urgency, reason = urgency_of(label, {"score": box.score, "size-mm": max(sides, default=None)})
+    return replace(box, urgency=urgency, urgency_reason=reason)
 
 
 def _mask(values: NDArray[np.float32], box: NDArray[np.float64], fed: Grid, source: Grid) -> InstanceMask:

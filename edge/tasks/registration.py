@@ -14,6 +14,7 @@ from edge.pack.manifest import Manifest, Model, RegistrationTask
 from edge.prepare import Feed
 from edge.reasons import BAD_OUTPUT
 from edge.register.folds import folded_share
+from edge.register.labels import labels_of, warped
 from edge.register.warp import field_mm, warp
 from edge.scan import Scan
 from edge.tasks import Outputs, finite_output
@@ -41,6 +42,8 @@ def register(
     voxels = finite_output(outputs, task.output, (1, 3, *grid.shape))[0]
     field = field_mm(voxels, grid)
     lengths = np.linalg.norm(field, axis=0)
+    labels = scans.get(labels_of(task.moving))
+    told = fixed.lengths_told and moving.lengths_told
     return Registration(
         displacement_mm=field,
         warped=warp(moving.voxels, moving.grid, field, grid),
@@ -50,6 +53,7 @@ def register(
         largest_mm=float(lengths.max()),
         folded_share=folded_share(field, grid),
         grid=grid,
+        labels=None if labels is None else warped(labels, field, grid, told=told),
     )
 
 

@@ -17,10 +17,13 @@ from edge.errors import EngineError
 from edge.findings import Region, Segmentation
 from edge.geometry import Grid, slice_seen
 from edge.pack.manifest import Label, Manifest, Model, SegmentationTask
+from edge.pack.tasks import Quantity
 from edge.prepare import Feed, Window
 from edge.reasons import BAD_OUTPUT
 from edge.scan import Scan
 from edge.tasks import Outputs, activate, finite_output, shares
+from edge.tasks.tilewise import skipped_of
+from edge.tasks.urgency import urgency_of
 from edge.volume.bands import measure_picture
 from edge.volume.blend import Blocks, Scores, Slab, blend
 from edge.volume.measure import Measure, measure
@@ -54,12 +57,15 @@ def segment(results: Results, scans: Mapping[str, Scan], manifest: Manifest, mod
     decision = _decision(task, model)
     every = itertools.chain([first], running)
     if feed.window is not None and flat:
-        return _of_picture(_in_windows(every, task, decision, None, feed), feed.grid, task, model)
+        codes = _in_windows(every, task, decision, None, feed)
+        shown = replace(_of_picture(codes, feed.grid, task, model), skipped=skipped_of(feed.window))
+        return _more_urgent(shown, task, told=scan.lengths_told)
     if feed.window is None:
         codes = _at_once(every, task, decision, source)
     else:
         codes = _in_windows(every, task, decision, source, feed)
-    return _found(codes, source, task, model, volume=not flat and scan.stack == "volume")
+    found = _found(codes, source, task, model, volume=not flat and scan.stack == "volume")
+    return _more_urgent(found, task, told=scan.lengths_told)
 
 
 def _decision(task: SegmentationTask, model: Model) -> Decision:
@@ -107,7 +113,7 @@ def _in_windows(
     with tempfile.TemporaryDirectory(prefix="edgerun-", dir=_on_disk(), ignore_cleanup_errors=True) as name:
         folder = Path(name)
         blocks = None if memory.block_classes is None else Blocks(classes=memory.block_classes, folder=folder)
-        scored = _scored(results, task, decision.classes)
+        scored = _with_bare(_scored(results, task, decision.classes), window, task, decision.classes)
         slabs = blend(scored, window.tiles, decision.classes, blocks=blocks)
         labels = folder if memory.labels_on_disk else None
         if source is None:
@@ -129,6 +135,24 @@ def _scored(results: Results, task: SegmentationTask, classes: int) -> Iterator[
         patch = window.tiles.patch
         scores = _scores(outputs, task, (classes, patch[0], patch[2]) if flat else (classes, *patch))
         yield window.start, window.flips, scores[:, :, np.newaxis] if flat else scores
+
+
+def _with_bare(
+    scored: Iterator[tuple[Start, Flips, Scores]], window: Window, task: SegmentationTask, classes: int
+) -> Iterator[tuple[Start, Flips, Scores]]:
+    """The scores of all windows in their order: where one was not fed, as it shows bare glass, there is no label."""
+    if not window.bare:
+        yield from scored
+        return
+    none = np.zeros((classes, *window.tiles.patch), dtype=np.float32)
+    none[0] = task.activation == "softmax"  # the background
+    for row in window.tiles.starts_along[0]:
+        for start, flips in window.tiles.row(row):
+            if start in window.bare:
+                yield start, flips, none
+            elif (found := next(scored, None)) is not None:
+                yield found
+    yield from scored  # one too many is told by `blend`
 
 
 def _window(feed: Feed) -> Window:
@@ -157,6 +181,20 @@ def _of_picture(codes: Codes, grid: Grid, task: SegmentationTask, model: Model) 
         _region(label, measured, grid, model, task.least_pixels)
         for label, measured in zip(task.labels, measures, strict=True)
     )
+    return replace(found, regions=tuple(regions))
+
+
+def _more_urgent(found: Segmentation, task: SegmentationTask, *, told: bool) -> Segmentation:
+    """With the urgency that the pack's rules give to each region; without a unit of lengths no size is known."""
+    regions = []
+    for label, item in zip(task.labels, found.regions, strict=True):
+        sizes: dict[Quantity, float | None] = {
+            "area-mm2": item.area_mm2 if told else None,
+            "volume-ml": item.volume_ml if told else None,
+            "diameter-mm": item.diameter_mm if told else None,
+        }
+        urgency, reason = urgency_of(label, sizes) if item.urgency else (None, None)
+        regions.append(replace(item, urgency=urgency, urgency_reason=reason))
     return replace(found, regions=tuple(regions))
 
 
