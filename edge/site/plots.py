@@ -1,0 +1,152 @@
+"""Drawings of an evaluation: plain SVG, drawn by numbers, narrow enough to be read on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge.bench.markup import Markup, element
+from edge.bench.svg import ACCENT, INK, LINE, SHADES, SOFT, ticks
+from edge.site.curves import Bin, Column, RocPoint
+
+SIDE, LEFT, TOP, RIGHT, BELOW = 320, 62, 14, 14, 48
+WIDTH = LEFT + SIDE + RIGHT
+COUNTS = 66
+"""Height of the counts below the reliability plot."""
+BLUE, ORANGE = SHADES[0], SHADES[5]
+
+
+def roc_plot(points: Sequence[RocPoint], at: tuple[float, float], title: str) -> Markup:
+    """Return the curve, and on it the threshold in force.
+
+    Parameters
+    ----------
+    at : tuple of float
+        False alarms and sensitivity at the threshold.
+    """
+    path = " ".join(f"{_x(point.false_alarms):.1f},{_y(point.sensitivity):.1f}" for point in points)
+    drawn = [
+        *_frame("false alarms: 1 - specificity", "sensitivity"),
+        _line(_x(0), _y(0), _x(1), _y(1), SOFT, dashed=True),
+        element("polyline", points=path, fill="none", stroke=BLUE, stroke_width=2.5),
+        element("circle", cx=_x(at[0]), cy=_y(at[1]), r=6, fill="#fff", stroke=ACCENT, stroke_width=3),
+        *_beside(at, f"at the threshold: {at[1]:.2f}, {1 - at[0]:.2f}"),
+    ]
+    return _drawing(drawn, TOP + SIDE + BELOW, title)
+
+
+def reliability_plot(bins: Sequence[Bin], judged: str, title: str) -> Markup:
+    """Return the observed share by bin of what was said, with 95% intervals, and below how many scans each bin has."""
+    drawn: list[str] = [*_frame(judged, "share that has it"), _line(_x(0), _y(0), _x(1), _y(1), SOFT, dashed=True)]
+    for each in bins:
+        seen = each.observed
+        if each.mean is None or seen.value is None or seen.low is None or seen.high is None:
+            continue
+        x = _x(each.mean)
+        drawn += [
+            _line(x, _y(seen.low), x, _y(seen.high), BLUE, width=1.5),
+            _line(x - 4, _y(seen.low), x + 4, _y(seen.low), BLUE, width=1.5),
+            _line(x - 4, _y(seen.high), x + 4, _y(seen.high), BLUE, width=1.5),
+            element("circle", cx=x, cy=_y(seen.value), r=5, fill=BLUE),
+        ]
+    below = TOP + SIDE + BELOW
+    return _drawing([*drawn, *_counts(bins, below)], below + COUNTS, title)
+
+
+def _counts(bins: Sequence[Bin], top: float) -> list[str]:
+    """A column for each bin, with its number of scans above it."""
+    most = max((each.observed.n for each in bins), default=0) or 1
+    room, base = COUNTS - 22, top + COUNTS - 4
+    drawn: list[str] = [_line(LEFT, base, LEFT + SIDE, base, INK), _text(LEFT - 8, base - 4, "scans", "end", SOFT)]
+    for each in bins:
+        height = room * each.observed.n / most
+        x, width = _x(each.low), (each.high - each.low) * SIDE
+        drawn += [
+            _box(x + 1, base - height, width - 2, height, "#b9d5e8"),
+            _text(x + width / 2, base - height - 4, str(each.observed.n), "middle"),
+        ]
+    return drawn
+
+
+def score_plot(columns: Sequence[Column], threshold: float | None, title: str) -> Markup:
+    """Return how many scans have which score: those with the label upwards, those without downwards."""
+    most = max(max(each.positives, each.negatives) for each in columns) or 1
+    half = SIDE / 2
+    middle = TOP + half
+    drawn: list[str] = []
+    for each in columns:
+        x, width = _x(each.low), (each.high - each.low) * SIDE
+        up, down = (half - 22) * each.positives / most, (half - 22) * each.negatives / most
+        drawn += [
+            _box(x + 0.5, middle - up, width - 1, up, ORANGE),
+            _box(x + 0.5, middle, width - 1, down, BLUE),
+        ]
+    drawn.append(_line(LEFT, middle, LEFT + SIDE, middle, INK))
+    drawn += [_text(_x(value), TOP + SIDE + 20, f"{value:.1f}", "middle") for value in ticks(0.0, 1.0, 5)]
+    drawn += [
+        _text(LEFT - 8, TOP + 20, "with it", "end"),
+        _text(LEFT - 8, TOP + 36, f"up to {max(each.positives for each in columns)}", "end", SOFT),
+        _text(LEFT - 8, TOP + SIDE - 20, "without", "end"),
+        _text(LEFT - 8, TOP + SIDE - 4, f"up to {max(each.negatives for each in columns)}", "end", SOFT),
+        _text(LEFT + SIDE, TOP + SIDE + 40, "score", "end", SOFT),
+    ]
+    if threshold is not None:
+        side = "end" if threshold > 0.5 else "start"
+        drawn += [
+            _line(_x(threshold), TOP, _x(threshold), TOP + SIDE, ACCENT, width=2),
+            _text(_x(threshold) + (-6 if side == "end" else 6), TOP + 10, f"threshold {threshold:.3g}", side),
+        ]
+    return _drawing(drawn, TOP + SIDE + BELOW, title)
+
+
+def _frame(across: str, upwards: str) -> list[str]:
+    drawn: list[str] = []
+    for value in ticks(0.0, 1.0, 5):
+        drawn += [
+            _line(_x(0), _y(value), _x(1), _y(value), LINE),
+            _text(LEFT - 8, _y(value) + 4, f"{value:.1f}", "end"),
+            _text(_x(value), TOP + SIDE + 20, f"{value:.1f}", "middle"),
+        ]
+    turned = f"rotate(-90 16 {TOP + SIDE / 2:g})"
+    return [
+        *drawn,
+        _line(_x(0), _y(0), _x(1), _y(0), INK),
+        _line(_x(0), _y(0), _x(0), _y(1), INK),
+        _text(LEFT + SIDE, TOP + SIDE + 40, across, "end", SOFT),
+        element("text", upwards, x=16, y=TOP + SIDE / 2, text_anchor="middle", fill=SOFT, transform=turned),
+    ]
+
+
+def _beside(at: tuple[float, float], words: str) -> list[str]:
+    """Words below and to the right of a point, or to its left where they would leave the drawing."""
+    right = at[0] < 0.45
+    x = _x(at[0]) + (12 if right else -12)
+    y = min(_y(at[1]) + 22, _y(0) - 8)
+    return [_text(x, y, words, "start" if right else "end")]
+
+
+def _x(value: float) -> float:
+    return LEFT + SIDE * value
+
+
+def _y(value: float) -> float:
+    return TOP + SIDE * (1.0 - value)
+
+
+def _drawing(drawn: Sequence[str], height: float, title: str) -> Markup:
+    return element("svg", *drawn, viewBox=f"0 0 {WIDTH} {height:g}", role="img", aria_label=title)
+
+
+def _text(x: float, y: float, words: str, anchor: str, colour: str = INK) -> Markup:
+    return element("text", words, x=float(x), y=float(y), text_anchor=anchor, fill=colour)
+
+
+def _box(x: float, y: float, width: float, height: float, colour: str) -> Markup:
+    return element("rect", x=float(x), y=float(y), width=float(width), height=float(height), fill=colour)
+
+
+def _line(
+    x1: float, y1: float, x2: float, y2: float, colour: str, *, width: float = 1.0, dashed: bool = False
+) -> Markup:
+    dashes = "5 5" if dashed else None
+    ends = {"x1": float(x1), "y1": float(y1), "x2": float(x2), "y2": float(y2)}
+    return element("line", **ends, stroke=colour, stroke_width=width, stroke_dasharray=dashes)
