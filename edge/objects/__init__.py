@@ -1,0 +1,23 @@
+"""Results as DICOM objects, made in a process of their own: a result and what it found -> `Subject` -> datasets.
+
+The headers of the sources are read again there (`edge.objects.sources`), so that the process that commands a run never
+parses what came from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edge.table import Entry
+
+NEEDS = ("pydicom", "highdicom")
+EXTRA = "objects"
+
+OBJECTS: Mapping[str, Entry] = {
+    "sr": Entry("edge.objects.sr:build", needs=NEEDS, extra=EXTRA),
+    "seg": Entry("edge.objects.seg:build", needs=NEEDS, extra=EXTRA),
+    "sc": Entry("edge.objects.sc:build", needs=NEEDS, extra=EXTRA),
+    "gsps": Entry("edge.objects.gsps:build", needs=NEEDS, extra=EXTRA),
+    "pdf": Entry("edge.objects.pdf:build", needs=NEEDS, extra=EXTRA),
+}
+"""By name of the view; each is a function of a `edge.objects.subject.Subject` that returns datasets."""

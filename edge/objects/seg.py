@@ -1,0 +1,88 @@
+"""Outlines as a DICOM segmentation (PS3.3 A.51), binary, on the frames that the model saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from highdicom.seg import Segmentation as SegmentationObject
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from edge.findings import Detections, Segmentation
+from edge.objects.clean import clean_slices
+from edge.objects.finish import NOT_FOR_DIAGNOSIS, finish
+from edge.objects.frames import SourceFrame, derivation, frames_seen, referenced_series
+from edge.objects.segments import NOTHING, Outlined, descriptions, grid_outlined, outlined
+from edge.objects.subject import Subject
+from edge.objects.unfit import UnfitError
+
+MOST_FRAMES = 1
+"""Of a scan whose frames lie in no common space: highdicom and the readers of others know one."""
+
+
+def build(subject: Subject) -> list[Dataset]:
+    """Return the segmentation: one object, or several where masks that may overlap are too large for one.
+
+    Frames in which a segment has no pixel are left out; the distance between slices stands in the shared groups, so
+    that a reader sees the gap. Segments without any pixel are left out, too.
+
+    Raises
+    ------
+    edge.objects.unfit.UnfitError
+        Nothing is outlined; a slide; several frames that lie in no common space.
+    """
+    findings = subject.findings
+    if not isinstance(findings, (Segmentation, Detections)):
+        raise UnfitError(NOTHING)
+    if subject.scan.is_slide or (isinstance(findings, Segmentation) and findings.in_windows):
+        raise UnfitError("a picture that was seen in windows is not written as a DICOM segmentation yet")
+    grid = grid_outlined(findings)
+    if grid is None:
+        raise UnfitError(NOTHING)
+    if grid.space != "patient" and grid.shape[0] > MOST_FRAMES:
+        raise UnfitError("the frames of the scan do not say where they lie to each other")
+    frames = frames_seen(subject)
+    slices = clean_slices(subject, grid, frames)
+    return [_object(subject, lot, slices, frames, number) for number, lot in enumerate(outlined(findings), start=1)]
+
+
+def _object(
+    subject: Subject, lot: Outlined, slices: Sequence[Dataset], frames: Sequence[SourceFrame | None], number: int
+) -> Dataset:
+    identity = subject.identity
+    made = SegmentationObject(
+        source_images=slices,
+        pixel_array=lot.pixels,
+        segmentation_type="BINARY",
+        segment_descriptions=descriptions(subject, lot.items),
+        series_instance_uid=identity.series_instance_uid,
+        series_number=identity.series_number,
+        sop_instance_uid=identity.sop_instance_uid(number),
+        instance_number=number,
+        manufacturer="edgerun",
+        manufacturer_model_name=identity.model_name,
+        software_versions=list(identity.software_versions),  # type: ignore[arg-type]  # it takes any sequence
+        device_serial_number=identity.serial_number,
+        content_label="EDGERUN",
+        content_description=f"Outlines by a model. {NOT_FOR_DIAGNOSIS}.",
+        content_creator_name=None,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        content_date=identity.date,
+        content_time=identity.time,
+    )
+    _refer(made, subject, slices, frames)
+    return finish(made, subject, number)
+
+
+def _refer(made: Dataset, subject: Subject, slices: Sequence[Dataset], frames: Sequence[SourceFrame | None]) -> None:
+    """Refer to the very frames of the sources, which highdicom was shown as files of one frame each."""
+    made.ReferencedSeriesSequence = [referenced_series(subject.sources)]
+    made.pop("SourceImageSequence", None)
+    made.pop("StudiesContainingOtherReferencedInstancesSequence", None)
+    at = {tuple(each.get("ImagePositionPatient", ())): frame for each, frame in zip(slices, frames, strict=True)}
+    for group in made.PerFrameFunctionalGroupsSequence:
+        group.pop("DerivationImageSequence", None)
+        place = group.get("PlanePositionSequence")
+        frame = at[tuple(place[0].ImagePositionPatient)] if place else frames[0]
+        if frame is not None:
+            group.DerivationImageSequence = [derivation(subject.sources[frame.source], frame.frame)]
