@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
@@ -15,9 +15,11 @@ from edge.reasons import NEEDS_WINDOWS, NOT_ENOUGH_MEMORY
 from edge.scan import Scan
 from edge.table import Entry
 from edge.typed import parse
+from edge.wanted import PLAIN, Wanted
+from edge.words import ENGLISH
 from edge.write.files import make_folder, mapped, write_whole
+from edge.write.made import check_installed, made
 from edge.write.report import FileReport, ResultReport, StudyReport, content_sha256, sealed, to_json
-from edge.write.wanted import PLAIN, Wanted
 
 REPORT = "report.json"
 OURS = re.compile(
@@ -31,14 +33,22 @@ OURS = re.compile(
 OF_MEMORY = frozenset({NOT_ENOUGH_MEMORY.code, NEEDS_WINDOWS.code})
 """Refusals that speak of the machine and of EDGERUN_SCAN_BYTES, which no request names."""
 
-Writer = Callable[[ResultReport, Scan | None, Findings | None, Wanted], Mapping[str, bytes]]
-
 WRITERS: Mapping[str, Entry] = {
     "overlay": Entry("edge.write.overlay:overlay"),
     "masks": Entry("edge.write.masks:masks"),
     "registration": Entry("edge.write.registered:registered"),
     "synthetic": Entry("edge.write.synthetic:synthetic"),
+    "page": Entry("edge.write.page:page", needs=("fpdf", "uharfbuzz", "segno"), extra="paper"),
+    "sr": Entry("edge.write.objects:sr", needs=("pydicom", "highdicom"), extra="objects"),
+    "seg": Entry("edge.write.objects:seg", needs=("pydicom", "highdicom"), extra="objects"),
+    "sc": Entry("edge.write.objects:sc", needs=("pydicom", "highdicom"), extra="objects"),
+    "gsps": Entry("edge.write.objects:gsps", needs=("pydicom", "highdicom"), extra="objects"),
+    "pdf": Entry("edge.write.objects:pdf", needs=("pydicom", "highdicom", "fpdf", "uharfbuzz", "segno"), extra="paper"),
+    "fhir": Entry("edge.write.fhir:fhir"),
+    "register": Entry("edge.write.register:register"),
 }
+LETTERS = Entry("edge.write.shaped:put", needs=("uharfbuzz", "fpdf"), extra="paper")
+"""What draws words on pictures in other languages than English."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,10 +61,20 @@ class Outcome:
 
 
 def warm_up(wanted: Wanted = PLAIN) -> Thread:
-    """Load the writers that are wanted; the thread that is returned loads their font: join it before writing."""
+    """Load the writers that are wanted; the thread that is returned loads their font: join it before writing.
+
+    Raises
+    ------
+    edge.errors.OutputError
+        ``W802``: what a view needs is not installed.
+    """
+    check_installed(wanted.views, WRITERS)
+    if wanted.language != ENGLISH:
+        check_installed([words := f"words in {wanted.language}"], {words: LETTERS})
     for name in wanted.views:
         WRITERS[name].load()
-    loading = Thread(target=Entry("edge.write.canvas:load_font").load(), name="edgerun-font", daemon=True)
+    load_font = Entry("edge.write.canvas:load_font").load()
+    loading = Thread(target=load_font, args=(wanted.language,), name="edgerun-font", daemon=True)
     loading.start()
     return loading
 
@@ -73,13 +93,12 @@ def write_pictures(folder: Path, outcomes: Sequence[Outcome], wanted: Wanted = P
     results = []
     for number, outcome in enumerate(outcomes, start=1):
         files = []
-        for role in wanted.views:
-            writer: Writer = WRITERS[role].load()
-            for name, data in writer(outcome.result, outcome.scan, outcome.findings, wanted).items():
-                numbered = name if len(outcomes) == 1 else f"{number}-{name}"
-                write_whole(folder / numbered, data)
-                files.append(FileReport(name=numbered, role=role, sha256=hashlib.sha256(data).hexdigest()))
-        results.append(replace(outcome.result, files=tuple(files)))
+        result, views = made(outcome.result, outcome.scan, outcome.findings, wanted, WRITERS)
+        for role, name, data in views:
+            numbered = name if len(outcomes) == 1 else f"{number}-{name}"
+            write_whole(folder / numbered, data)
+            files.append(FileReport(name=numbered, role=role, sha256=hashlib.sha256(data).hexdigest()))
+        results.append(replace(result, files=tuple(files)))
     _remove_others(folder, {file.name for result in results for file in result.files})
     return tuple(results)
 

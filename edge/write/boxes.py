@@ -11,6 +11,7 @@ import numpy as np
 from edge.findings import Detection, Detections
 from edge.geometry import Grid, index_map
 from edge.scan import Scan
+from edge.words import kept_in_order, number, say
 from edge.write.canvas import BLACK, Box, Colour, Pixels, write
 from edge.write.outlines import Outlined, draw_outlines
 from edge.write.panels import (
@@ -39,7 +40,7 @@ def draw_detections(canvas: Pixels, scan: Scan, findings: Detections) -> None:
     write_caption(canvas, TWO_LISTED.panels[1], _caption(len(here), len(findings.boxes)))
     for place in places:
         show(canvas, view, place)
-    _draw_boxes(canvas, source, findings, here, (view.grid, places[1]))
+    draw_boxes(canvas, source, findings, here, (view.grid, places[1]))
     for place in places:
         write_sides(canvas, view, place)
     draw_scale_bar(canvas, view, places[0], TWO_LISTED.panels[0])
@@ -74,15 +75,19 @@ def edges_on(box: Detection, source: Grid, plane: Grid) -> tuple[float, float, f
 
 def _caption(here: int, total: int) -> str:
     if not total:
-        return "The model drew no box."
-    words = "1 box" if total == 1 else f"{total} boxes"
-    return f"Boxes drawn by the model: {words}" + (f", {here} of them in this slice" if here < total else "")
+        return say("The model drew no box.")
+    words = say("1 box") if total == 1 else say("{count} boxes", count=total)
+    there = say(", {count} of them in this slice", count=here) if here < total else ""
+    return say("Boxes drawn by the model: {count}", count=words) + there
 
 
-def _draw_boxes(
+def draw_boxes(
     canvas: Pixels, source: Grid, findings: Detections, here: Sequence[int], shown: tuple[Grid, Box]
 ) -> None:
-    """The surest come last, so that they lie on top."""
+    """Draw some of the boxes, by index, and their outlines on a plane that is shown over the whole of a box.
+
+    The surest come last, so that they lie on top.
+    """
     plane, room = shown
     names = [label.name for label in findings.labels]
     colours = {index: LABEL_COLOURS[names.index(findings.boxes[index].name) % len(LABEL_COLOURS)] for index in here}
@@ -94,7 +99,7 @@ def _draw_boxes(
     for index in here:
         others = [box for other, box in drawn.items() if other != index]
         taken.append(_free_place(drawn[index], taken, others, room))
-        words = f"{index + 1}: {findings.boxes[index].score:.2f}"
+        words = kept_in_order(f"{index + 1}: {number(findings.boxes[index].score, 2)}")
         write(canvas, words, taken[-1], scale=0.5, colour=colours[index], bold=True, outlined=True)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 
 from edge.errors import OutputError
 from edge.reasons import CANNOT_WRITE
+from edge.table import Entry
+from edge.words import ENGLISH, kept_in_order, language_spoken, lines_in_order, runs_right_to_left, speaking
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -34,6 +38,12 @@ DARK: Colour = (28, 28, 28)
 BLACK: Colour = (0, 0, 0)
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
+SHAPED: Mapping[str, Entry] = {
+    name: Entry(f"edge.write.shaped:{name}", needs=("uharfbuzz", "fpdf"), extra="paper") for name in ("width", "put")
+}
+"""What measures and draws words in other languages than English."""
+PAPER = WHITE
+"""The ground of a canvas that is to be printed: light words on it become black."""
 SMALLEST = 0.4
 LONGEST = 2000
 """Characters of one text that are looked at; no line of a screen holds as many."""
@@ -74,12 +84,13 @@ def write(
     bold: bool = False,
     outlined: bool = False,
 ) -> None:
-    """Write one line, left and in the middle of the box's height; smaller where it is too long, then cut with dots.
+    """Write one line in the middle of the box's height; smaller where it is too long, then cut with dots.
 
-    Outlined letters have a black rim, to be read on any picture.
+    It begins at the left, or at the right where the language that is spoken does. Outlined letters have a black rim,
+    to be read on any picture.
     """
     thickness = 2 if bold else 1
-    drawn = drawable(text)
+    drawn = kept_in_order(drawable(text))
     smallest = max(SMALLEST, 0.6 * scale)
     while scale > smallest and _width(drawn, scale, thickness) > box.width:
         scale -= 0.05
@@ -90,10 +101,14 @@ def write(
         drawn = f"{drawn[: max(beyond - 1, 0)]}..."
     (_, height), _ = cv2.getTextSize("Ag", FONT, scale, thickness)
     left, bottom = box.left, box.top + (box.height + height) // 2
+    if runs_right_to_left() and not outlined:
+        left += box.width - _width(drawn, scale, thickness)
     if outlined:
         for down, right in itertools.product((-2, -1, 0, 1, 2), repeat=2):
-            cv2.putText(canvas, drawn, (left + right, bottom + down), FONT, scale, BLACK, thickness, cv2.LINE_AA)
-    cv2.putText(canvas, drawn, (left, bottom), FONT, scale, colour, thickness, cv2.LINE_AA)
+            _put(canvas, drawn, (left + right, bottom + down), scale, BLACK, thickness)
+    elif _is_paper(canvas, box):
+        colour = BLACK
+    _put(canvas, drawn, (left, bottom), scale, colour, thickness)
 
 
 def wrap(text: str, width: int, *, scale: float, most: int) -> list[str]:
@@ -102,17 +117,19 @@ def wrap(text: str, width: int, *, scale: float, most: int) -> list[str]:
     A longer word stands alone. What is more than `most` lines becomes dots.
     """
     lines: list[str] = []
-    for word in drawable(text).split():
+    for word in filter(None, drawable(text).split(" ")):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and _width(longer, scale, 1) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
-    return lines if len(lines) <= most else [*lines[: most - 1], f"{lines[most - 1]} ..."]
+    return lines_in_order(lines if len(lines) <= most else [*lines[: most - 1], f"{lines[most - 1]} ..."])
 
 
 def drawable(text: str) -> str:
-    """Return what this OpenCV can draw, in one line: from version 5 on all of Latin, before it ASCII alone."""
+    """Return what can be drawn, in one line: in English what this OpenCV can, before version 5 ASCII alone."""
+    if language_spoken() != ENGLISH:
+        return re.sub(r"[^\S\u00a0]+", " ", text[:LONGEST]).strip()
     line = " ".join(text[:LONGEST].split())
     if int(cv2.__version__.split(".")[0]) >= 5:
         return line
@@ -142,9 +159,10 @@ def place(canvas: Pixels, picture: NDArray[Any], box: Box) -> None:
     )
 
 
-def load_font() -> None:
-    """Have OpenCV read its font now rather than with the first line that is written."""
-    _width("A", SMALLEST, 1)
+def load_font(language: str = ENGLISH) -> None:
+    """Have the font of a language read now rather than with the first line that is written."""
+    with speaking(language):
+        _width("A", SMALLEST, 1)
 
 
 def encode_png(pixels: NDArray[Any]) -> bytes:
@@ -161,5 +179,19 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     return bytes(encoded.tobytes())
 
 
+def _is_paper(canvas: Pixels, box: Box) -> bool:
+    rows, columns = canvas.shape[:2]
+    return tuple(canvas[min(max(box.top, 0), rows - 1), min(max(box.left, 0), columns - 1)]) == PAPER
+
+
+def _put(canvas: Pixels, text: str, at: tuple[int, int], scale: float, colour: Colour, thickness: int) -> None:
+    if language_spoken() != ENGLISH:
+        SHAPED["put"].load()(canvas, text, at, scale, colour, thickness)
+        return
+    cv2.putText(canvas, text, at, FONT, scale, colour, thickness, cv2.LINE_AA)
+
+
 def _width(text: str, scale: float, thickness: int) -> int:
+    if language_spoken() != ENGLISH:
+        return int(SHAPED["width"].load()(text, scale, thickness))
     return int(cv2.getTextSize(text, FONT, scale, thickness)[0][0])

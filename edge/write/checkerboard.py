@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge.findings import Registration
 from edge.geometry import Grid
 from edge.scan import Scan
+from edge.words import message, say
 from edge.write.canvas import Box, Pixels, place
 from edge.write.panels import (
     TWICE_THREE,
@@ -34,15 +35,15 @@ def draw_registration(canvas: Pixels, scan: Scan, findings: Registration) -> Non
     (fixed,) = _views((findings.fixed,), grid, planes, where)
     before, after = _views((findings.before, findings.warped), grid, planes, where)
     upper, lower = TWICE_THREE.panels[:3], TWICE_THREE.panels[3:]
-    for name, moving, panels in (("Before", before, upper), ("After", after, lower)):
+    for name, moving, panels in ((message("Before"), before, upper), (message("After"), after, lower)):
         boxes = in_one_scale(fixed, panels)
         for index, plane in enumerate(planes):
-            write_caption(canvas, panels[index], f"{name}: {plane.words}")
+            write_caption(canvas, panels[index], say("{title}: {words}", title=say(name), words=plane.words))
             _draw_squares(canvas, fixed[index], moving[index], boxes[index])
             write_sides(canvas, fixed[index], boxes[index])
-    draw_scale_bar(canvas, fixed[0], boxes[0], lower[0], further=", the same for all")
-    write_note(canvas, lower[1], "Squares: fixed and moving in turns.")
-    write_note(canvas, lower[2], "Edges that break are not aligned.")
+    draw_scale_bar(canvas, fixed[0], boxes[0], lower[0], further=say(", the same for all"))
+    write_note(canvas, lower[1], say("Squares: fixed and moving in turns."))
+    write_note(canvas, lower[2], say("Edges that break are not aligned."))
 
 
 def middle_planes(grid: Grid) -> tuple[Plane, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 from edge.findings import Classification, InfluenceMap, LabelScore, Tilewise
 from edge.geometry import Grid, Interpolation, index_map, resample
 from edge.scan import Scan
+from edge.words import say
 from edge.write.canvas import BLACK, VERMILION, Box, Pixels, place
 from edge.write.panels import TWO, as_received, draw_scale_bar, show, write_caption, write_sides
 from edge.write.view import View, as_looked_at, slice_shown, views_of
@@ -21,7 +22,7 @@ def draw_classification(canvas: Pixels, scan: Scan, findings: Classification) ->
 
     Of a volume that was seen whole it is the slice with the strongest influence.
     """
-    chosen = _map_to_show(findings)
+    chosen = map_to_show(findings)
     (view,) = views_of(scan, [_plane(scan, findings, chosen)])
     boxes = [view.fitted(panel) for panel in TWO.panels]
     small = view.shrunk(boxes[0])
@@ -30,12 +31,15 @@ def draw_classification(canvas: Pixels, scan: Scan, findings: Classification) ->
     write_sides(canvas, view, boxes[0])
     draw_scale_bar(canvas, view, boxes[0], TWO.panels[0])
     if chosen is None:
-        write_caption(canvas, TWO.panels[1], "The model gives no influence map for this picture.")
+        write_caption(canvas, TWO.panels[1], _no_map_words(findings))
         return
     said = next(item for item in findings.labels if item.name == chosen.label)
     words = _map_words(findings, said)
-    write_caption(canvas, TWO.panels[1], f"{words}: {said.title}" if len(findings.labels) > 1 else words)
-    place(canvas, _tinted(small, chosen, tilewise=findings.tilewise is not None), boxes[1])
+    if any(item.label == chosen.label for item in findings.faithfulness):
+        words = say("{words}; tested", words=words)
+    named = say("{title}: {words}", title=words, words=said.title) if len(findings.labels) > 1 else words
+    write_caption(canvas, TWO.panels[1], named)
+    place(canvas, tinted(small, chosen, tilewise=findings.tilewise is not None), boxes[1])
     if findings.tilewise is not None:
         _mark_best(canvas, findings.tilewise, chosen.label, ((scan.slide or scan).grid, boxes[1]))
     write_sides(canvas, view, boxes[1])
@@ -43,10 +47,18 @@ def draw_classification(canvas: Pixels, scan: Scan, findings: Classification) ->
 
 def _map_words(findings: Classification, said: LabelScore) -> str:
     if findings.tilewise is not None:
-        return "Scores of the windows, the highest framed; no outline"
+        return say("Scores of the windows, the highest framed; no outline")
     if said.positive and said.finding:
-        return "Influence map, not the outline of a lesion"
-    return "Influence map (no finding): what raised the score"
+        return say("Influence map, not the outline of a lesion")
+    if said.uncertain:
+        return say("Influence map (uncertain): what raised the score")
+    return say("Influence map (no finding): what raised the score")
+
+
+def _no_map_words(findings: Classification) -> str:
+    if any(not item.holds for item in findings.faithfulness):
+        return say("The influence map failed its test and is not drawn.")
+    return say("The model gives no influence map for this picture.")
 
 
 def _mark_best(canvas: Pixels, tilewise: Tilewise, label: str, shown: tuple[Grid, Box]) -> None:
@@ -61,12 +73,15 @@ def _mark_best(canvas: Pixels, tilewise: Tilewise, label: str, shown: tuple[Grid
     cv2.rectangle(canvas, first, last, VERMILION, 2, cv2.LINE_8)
 
 
-def _map_to_show(findings: Classification) -> InfluenceMap | None:
-    """The map of the positive finding with the highest score; where nothing was found, of the likeliest finding."""
+def map_to_show(findings: Classification) -> InfluenceMap | None:
+    """Return the map of the positive finding with the highest score; where nothing was found, of the likeliest finding.
+
+    A finding that a reader must settle comes before those that are not there.
+    """
     maps = {shown.label: shown for shown in findings.maps}
     found = [item for item in findings.labels if item.positive and item.finding]
     mapped = [item for item in found or findings.labels if item.name in maps]
-    chosen = max(mapped, key=lambda item: (item.finding, item.score), default=None)
+    chosen = max(mapped, key=lambda item: (item.finding, item.uncertain, item.score), default=None)
     return None if chosen is None else maps[chosen.name]
 
 
@@ -85,8 +100,11 @@ def _strongest_slice(scan: Scan, shown: InfluenceMap) -> int:
     return min(max(round(float(place_of[0])), 0), scan.grid.shape[0] - 1)
 
 
-def _tinted(view: View, shown: InfluenceMap, *, tilewise: bool) -> Pixels:
-    """The picture with what raised the score in cividis' yellow; windows as squares, as yellow as their scores are."""
+def tinted(view: View, shown: InfluenceMap, *, tilewise: bool) -> Pixels:
+    """Return the picture with what raised the score in cividis' yellow.
+
+    Windows are squares, as yellow as their scores are high.
+    """
     kind: Interpolation = "nearest" if tilewise else "linear"
     raised = resample(shown.values, shown.grid, view.grid, interpolation=kind)[0].clip(0.0, None)
     largest = 1.0 if tilewise else float(raised.max())

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from edge.findings import Detections, Findings, Segmentation
 from edge.scan import Scan
+from edge.wanted import PLAIN, Wanted
 from edge.write.canvas import encode_png
 from edge.write.nifti import nifti
 from edge.write.report import ResultReport
 from edge.write.tiff import tiled_tiff
-from edge.write.wanted import PLAIN, Wanted
 
 LABELS = "labels.nii.gz"
 TILED = "labels.tif"

@@ -26,6 +26,7 @@ from edge.write.report import (
     SegmentationReport,
     SliceReport,
     TranslationReport,
+    score_meaning,
 )
 
 ACROSS: tuple[Literal["slice"], Literal["row"], Literal["column"]] = ("slice", "row", "column")
@@ -42,7 +43,13 @@ def findings_report(findings: Findings, *, lengths_told: bool = True) -> Finding
     if isinstance(findings, Classification):
         mapped = tuple(shown.label for shown in findings.maps)
         return ClassificationReport(
-            labels=findings.labels, grade=findings.grade, mapped=mapped, tilewise=findings.tilewise
+            labels=findings.labels,
+            grade=findings.grade,
+            mapped=mapped,
+            tilewise=findings.tilewise,
+            score_meaning=score_meaning(findings.labels),
+            map_rule=findings.map_rule,
+            faithfulness=findings.faithfulness,
         )
     if isinstance(findings, Segmentation):
         regions = tuple(item if lengths_told else _without_lengths(item) for item in findings.regions)
@@ -56,6 +63,7 @@ def findings_report(findings: Findings, *, lengths_told: bool = True) -> Finding
             mean_mm=findings.mean_mm if lengths_told else None,
             largest_mm=findings.largest_mm if lengths_told else None,
             folded_share=findings.folded_share,
+            labels=() if findings.labels is None else findings.labels.counts,
         )
     return TranslationReport(makes=findings.makes, unit=findings.unit, range=findings.range)
 
@@ -95,4 +103,5 @@ def _box_report(box: Detection, *, lengths_told: bool) -> BoxReport:
         enclosing=box.place.enclosing,
         clipped=box.place.clipped,
         mask_pixels=None if box.mask is None else int(box.mask.pixels.sum()),
+        urgency_reason=box.urgency_reason,
     )

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from edge.write.canvas import BLACK, Box, Colour, Pixels, write
 
+MOST_TAGS = 6
+LEAST_TAGGED = 100.0
+"""Square pixels of the canvas that a piece beside the largest must have to get a tag of its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outlined:
@@ -25,20 +29,32 @@ class Outlined:
 def draw_outlines(canvas: Pixels, shapes: Sequence[Outlined], box: Box) -> None:
     """Draw every mask's outline over the whole of `box`, then their tags on top of all of them.
 
-    A mask without any pixel is not drawn.
+    Each of a mask's larger pieces has its tag, so that no outline is told by its colour alone. A mask without any
+    pixel is not drawn.
     """
     tags: list[tuple[Outlined, Box]] = []
     for shape in shapes:
         if not shape.mask.any():
             continue
-        contours, _ = cv2.findContours(_covered(shape.mask, box), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        contours, ranks = cv2.findContours(_covered(shape.mask, box), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(canvas, contours, -1, BLACK, 4, cv2.LINE_AA, offset=(box.left, box.top))
         cv2.drawContours(canvas, contours, -1, shape.colour, 2, cv2.LINE_AA, offset=(box.left, box.top))
-        x, y, _, _ = cv2.boundingRect(max(contours, key=cv2.contourArea))
-        left, top = min(box.left + x, box.left + box.width - 32), max(box.top + y - 24, box.top)
-        tags.append((shape, Box(left=left, top=top, width=64, height=20)))
+        outer = [contour for contour, (*_, parent) in zip(contours, ranks[0], strict=True) if parent < 0]
+        tags += [(shape, _beside(piece, box)) for piece in _tagged(outer)]
     for shape, tag in tags:
         write(canvas, shape.tag, tag, scale=0.65, colour=shape.colour, bold=True, outlined=True)
+
+
+def _tagged(pieces: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """The largest piece, and others that a number would not hide."""
+    largest, *others = sorted(pieces, key=cv2.contourArea, reverse=True)[:MOST_TAGS]
+    return [largest, *(piece for piece in others if cv2.contourArea(piece) >= LEAST_TAGGED)]
+
+
+def _beside(piece: NDArray[Any], box: Box) -> Box:
+    x, y, _, _ = cv2.boundingRect(piece)
+    left, top = min(box.left + x, box.left + box.width - 32), max(box.top + y - 24, box.top)
+    return Box(left=left, top=top, width=64, height=20)
 
 
 def _covered(mask: NDArray[Any], box: Box) -> Pixels:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.scan import Scan
+from edge.words import kept_in_order, number, say, with_decimal_sign
 from edge.write.canvas import (
     BLACK,
     GREEN,
@@ -107,17 +108,18 @@ def draw_scale_bar(canvas: Pixels, view: View, box: Box, panel: Box, *, further:
     mm_per_pixel = 0.0 if spacing is None else spacing[1] * view.pixels.shape[1] / box.width
     fitting = [n for n in ROUND_MM if spacing is not None and 1.0 <= n / mm_per_pixel <= box.width / 3]
     if view.where is None:
-        words = "No scale: the file does not say in which unit its lengths are."
+        words = say("No scale: the file does not say in which unit its lengths are.")
     elif spacing is None:
-        words = "No scale: the file does not give the size of a pixel."
+        words = say("No scale: the file does not give the size of a pixel.")
     elif not fitting:
-        words = "No scale: the picture is too small to draw a bar."
+        words = say("No scale: the picture is too small to draw a bar.")
     else:
         pixels = round(fitting[-1] / mm_per_pixel)
         bar = Box(left=box.left + 12, top=box.top + box.height - 14, width=pixels, height=5)
         fill(canvas, Box(left=bar.left - 1, top=bar.top - 1, width=bar.width + 2, height=bar.height + 2), BLACK)
         fill(canvas, bar, WHITE)
-        words = f"Bar: {fitting[-1]:g} mm {view.where}{further}"
+        length = with_decimal_sign(f"{fitting[-1]:g} mm")
+        words = say("Bar: {length} {where}", length=length, where=say(view.where)) + further
     write_note(canvas, panel, words)
 
 
@@ -153,7 +155,9 @@ def as_received(scan: Scan, view: View, box: Box) -> str:
     enlarged = max(box.width / columns, box.height / rows)
     if scan.slide is not None:
         _, all_rows, all_columns = scan.slide.grid.shape
-        return f"Slide as received, {all_columns} x {all_rows}, made small"
-    which = f"{which_slice(scan, view.grid)}, " if scan.grid.shape[0] > 1 else ""
-    larger = f", enlarged {enlarged:.1f} times" if enlarged > 1.05 else ""
-    return f"Picture as received, {which}{columns} x {rows}{larger}"
+        return say("Slide as received, {size}, made small", size=f"{all_columns} x {all_rows}")
+    words = [which_slice(scan, view.grid)] if scan.grid.shape[0] > 1 else []
+    words.append(kept_in_order(f"{columns} x {rows}"))
+    if enlarged > 1.05:
+        words.append(say("enlarged {factor} times", factor=number(enlarged, 1)))
+    return say(", ").join([say("Picture as received"), *words])

@@ -7,16 +7,23 @@ grid's own voxels, in the order that its affine tells; nothing is interpolated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.geometry import Array, Grid, Turn, canonical_turn, index_map
+from edge.words import message, say
 
-NAMES = ("Axial", "Coronal", "Sagittal")
+NAMES = (message("Axial"), message("Coronal"), message("Sagittal"))
 ACROSS = ("slice", "row", "column")
+COUNTED: Mapping[str, str] = {
+    "slice": message("slice {number} of {total}"),
+    "frame": message("frame {number} of {total}"),
+    "row": message("row {number} of {total}"),
+    "column": message("column {number} of {total}"),
+}
 SIDES = (("L", "R"), ("P", "A"), ("H", "F"))
 """Towards rising and falling x, y and z of LPS: (0020,0020) Patient Orientation, PS3.3 C.7.6.1.1.1."""
 TILTED = 0.26
@@ -90,9 +97,9 @@ def planes_through(grid: Grid, point: Sequence[int]) -> tuple[Plane, ...]:
         at = grid.shape[axis] - 1 - point[axis] if turn.flips[0] else point[axis]
         turned = turn.apply_grid(grid)
         plane = turned.cropped((at, 0, 0), (1, *turned.shape[1:]))
-        called = f"{name}{', oblique' if is_oblique(plane) else ''}, " if grid.space == "patient" else ""
-        words = f"{called}{ACROSS[axis]} {point[axis] + 1} of {grid.shape[axis]}"
-        planes.append(Plane(grid=plane, words=words))
+        called = [say(name), *([say("oblique")] if is_oblique(plane) else [])] if grid.space == "patient" else []
+        which = say(COUNTED[ACROSS[axis]], number=point[axis] + 1, total=grid.shape[axis])
+        planes.append(Plane(grid=plane, words=say(", ").join([*called, which])))
     return tuple(planes)
 
 

@@ -11,6 +11,7 @@ from edge.findings import Region, Segmentation
 from edge.geometry import Grid
 from edge.scan import Scan
 from edge.volume.bands import brought_small
+from edge.words import say
 from edge.write.canvas import Box, Pixels
 from edge.write.outlines import Outlined, draw_outlines
 from edge.write.panels import (
@@ -38,7 +39,7 @@ def draw_segmentation(canvas: Pixels, scan: Scan, findings: Segmentation) -> Non
     (view,) = views_of(scan, [slice_shown(scan, findings)])
     boxes = [view.fitted(panel) for panel in TWO.panels]
     write_caption(canvas, TWO.panels[0], as_received(scan, view, boxes[0]))
-    write_caption(canvas, TWO.panels[1], "Outlines drawn by the model")
+    write_caption(canvas, TWO.panels[1], say("Outlines drawn by the model"))
     for box in boxes:
         show(canvas, view, box)
     draw_outlines(canvas, outlined(findings, view.grid), boxes[1])
@@ -54,7 +55,7 @@ def _three_planes(canvas: Pixels, scan: Scan, findings: Segmentation) -> None:
     for plane, view, box, panel in zip(planes, views, boxes, THREE.panels, strict=True):
         write_caption(canvas, panel, plane.words)
         _draw_plane(canvas, findings, view, box)
-    draw_scale_bar(canvas, views[0], boxes[0], THREE.panels[0], further=", the same for all three")
+    draw_scale_bar(canvas, views[0], boxes[0], THREE.panels[0], further=say(", the same for all three"))
 
 
 def _draw_plane(canvas: Pixels, findings: Segmentation, view: View, box: Box) -> None:
@@ -83,7 +84,7 @@ def point_to_show(findings: Segmentation) -> Point:
     it the region's own voxel nearest to the centre of gravity, so that every plane goes through the region. Where
     nothing was found it is the middle of the volume.
     """
-    index = _largest(findings.regions)
+    index = largest_region(findings.regions)
     nz, ny, nx = findings.grid.shape
     if index is None:
         return nz // 2, ny // 2, nx // 2
@@ -96,7 +97,8 @@ def point_to_show(findings: Segmentation) -> Point:
     return z, int(rows[nearest]), int(columns[nearest])
 
 
-def _largest(regions: Sequence[Region]) -> int | None:
+def largest_region(regions: Sequence[Region]) -> int | None:
+    """Return the index of the largest region that is there, findings before others; None where none is."""
     there = [index for index, region in enumerate(regions) if region.positive and region.pixels]
     return max(there, key=lambda index: (regions[index].finding, regions[index].pixels), default=None)
 

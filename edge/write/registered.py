@@ -5,9 +5,9 @@ from __future__ import annotations
 from edge.findings import Findings, Registration
 from edge.register.labels import told_lengths
 from edge.scan import Scan
+from edge.wanted import PLAIN, Wanted
 from edge.write.nifti import nifti, nifti_field
 from edge.write.report import ResultReport
-from edge.write.wanted import PLAIN, Wanted
 
 
 def registered(

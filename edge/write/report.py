@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from edge.check.familiar import Likeness
 from edge.detect.place import Edges, Point, Sizes
 from edge.engines import EngineFacts
-from edge.findings import LabelScore, LookedFor, Notice, Region, State, Tilewise
+from edge.explain.told import Faithfulness
+from edge.findings import LabelScore, LookedFor, Notice, Region, State, Tilewise, WarpedLabel
 from edge.geometry import Grid
+from edge.options import Options
 from edge.pack.manifest import Code, Licence, Urgency
 from edge.reasons import Reason
 from edge.scan import Acquisition, LeftOut, Source, Stack
+from edge.site.named import SiteReport
 from edge.typed import dump
+from edge.words import message, say
 
-DISCLAIMER = "Not for diagnosis. A clinician must read the picture; the model can be wrong in both directions."
-UNCALIBRATED = "Scores are uncalibrated: they rank pictures, they are no probabilities."
+DISCLAIMER = message("Not for diagnosis. A clinician must read the picture; the model can be wrong in both directions.")
+UNCALIBRATED = message("Scores are uncalibrated: they rank pictures, they are no probabilities.")
+CALIBRATED = message("Probabilities are calibrated on {}; where positives are rarer or more frequent, they are others.")
+NEEDS_A_READER = message("uncertain: needs a reader")
 SYNTHETIC = "SYNTHETIC"
-NOTHING_LOOKED_FOR = "Nothing was looked for: this is not 'no finding'."
+NOTHING_LOOKED_FOR = message("Nothing was looked for: this is not 'no finding'.")
 TOWARDS = "From each voxel's place to the place in the moving scan that belongs to it, along x, y and z of LPS."
 
 
@@ -59,7 +66,11 @@ class ScanReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackReport:
-    """Which model examined it. ``sha256`` is the manifest's, which pins every file of the pack."""
+    """Which model examined it. ``sha256`` is the manifest's, which pins every file of the pack.
+
+    ``titles`` are those of labels in the language that was asked for, where the pack brings them; ``thresholds`` tell
+    where the pack's own come from. Both are by name of label.
+    """
 
     name: str
     version: str
@@ -69,6 +80,8 @@ class PackReport:
     intended_use: str
     limits: str
     licence: Licence
+    titles: Mapping[str, str] = field(default_factory=dict)
+    thresholds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +117,8 @@ class ClassificationReport:
     mapped: tuple[str, ...]
     tilewise: Tilewise | None = None
     score_meaning: str = UNCALIBRATED
+    map_rule: str | None = None
+    faithfulness: tuple[Faithfulness, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +157,7 @@ class BoxReport:
     enclosing: bool
     clipped: bool
     mask_pixels: int | None
+    urgency_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,13 +178,14 @@ class DetectionReport:
 class RegistrationReport:
     """How far the moving scan was moved; see `edge.findings.Registration`. The field is a file beside the report.
 
-    Lengths are null where the files do not say in which unit theirs are.
+    Lengths are null where the files do not say in which unit theirs are. ``labels`` are those of the moving scan.
     """
 
     kind: Literal["registration"] = "registration"
     mean_mm: float | None
     largest_mm: float | None
     folded_share: float
+    labels: tuple[WarpedLabel, ...] = ()
     unit: Literal["mm"] = "mm"
     displacement: str = TOWARDS
 
@@ -198,20 +215,25 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultReport:
-    """What came of one scan: one of finding, no-finding, done, not-analysed and failed, never anything in between.
+    """What came of one scan: finding, uncertain, no-finding, done, not-analysed or failed, never anything in between.
 
+    ``uid`` is made from the request and the files: the same request has the same, and a page of paper tells it.
     ``refusals`` is filled exactly where the state is not-analysed, ``failure`` where it is failed, ``findings`` and
     ``engine`` where it is one of the others; ``pack`` wherever one was chosen. ``done`` says that something was made
     of the scans and that nothing was looked for. ``confirmed`` holds what was taken
     from a person's word because the files do not tell; ``others``, by name of input, the scans beside ``scan``;
-    ``seen`` the one slice or frame that the model saw of a scan that has several.
+    ``seen`` the one slice or frame that the model saw of a scan that has several; ``site`` that thresholds of this
+    site, and not the pack's own, decided; ``likeness`` how like those that the model learnt from the scan is, null
+    where the pack does not tell or the model did not run.
     """
 
     state: State
     summary: str
+    uid: str = ""
     scan: ScanReport
     pack: PackReport | None = None
     engine: EngineFacts | None = None
+    site: SiteReport | None = None
     findings: FindingsReport | None = None
     refusals: tuple[ReasonReport, ...] = ()
     failure: ReasonReport | None = None
@@ -220,6 +242,7 @@ class ResultReport:
     confirmed: Mapping[str, str]
     others: Mapping[str, ScanReport] = field(default_factory=dict)
     seen: SliceReport | None = None
+    likeness: Likeness | None = None
     files: tuple[FileReport, ...] = ()
 
     @property
@@ -266,6 +289,8 @@ class StudyReport:
     request_sha256 : str
         Of what was asked: files, pack, engine, precision, confirmations. A report with the same one is not made
         again.
+    options : Options, optional
+        What of that a person chose, so that `edgerun replay` can ask the same again; null in reports of edgerun 0.1.
     """
 
     format: Literal["edgerun-report"] = "edgerun-report"
@@ -279,6 +304,7 @@ class StudyReport:
     left_out: tuple[LeftOutReport, ...]
     software: Mapping[str, str]
     request_sha256: str
+    options: Options | None = None
     content_sha256: str
     run: Run
 
@@ -311,6 +337,19 @@ def found_in(found: FindingsReport) -> tuple[tuple[str, Urgency | None], ...]:
     found_there = [(item.title, item.urgency) for item in said_in(found) if item.positive and item.finding]
     counts = {each: found_there.count(each) for each in found_there}
     return tuple((f"{count} x {title}" if count > 1 else title, urgency) for (title, urgency), count in counts.items())
+
+
+def score_meaning(labels: Sequence[LabelScore]) -> str:
+    """Return what scores and probabilities mean: of all, or of those that are not calibrated apart."""
+    sets = dict.fromkeys(item.calibrated_on for item in labels)
+    told = [say(CALIBRATED).format(each) for each in sets if each is not None]
+    return " ".join([*told, *([say(UNCALIBRATED)] if None in sets or not sets else [])])
+
+
+def uncertain_in(found: FindingsReport) -> tuple[str, ...]:
+    """Return the titles of the findings, there or not, of which the pack's model is not sure enough."""
+    labels = found.labels if found.kind == "classification" else ()
+    return tuple(item.title for item in labels if item.uncertain and item.finding)
 
 
 def sealed(report: StudyReport) -> StudyReport:

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from edge.findings import Findings, Translation
 from edge.geometry import Grid, resample
 from edge.scan import Scan
+from edge.wanted import PLAIN, Wanted
+from edge.words import say
 from edge.write.canvas import BLACK, FONT, WHITE, YELLOW, Box, Pixels, encode_png, fill, write
 from edge.write.nifti import nifti
 from edge.write.panels import TWO, as_received, draw_scale_bar, show, write_caption, write_sides
 from edge.write.planes import cut, upright
 from edge.write.report import SYNTHETIC, ResultReport
 from edge.write.view import View, eight_bit, grey, slice_shown, stretched, views_of, where_measured
-from edge.write.wanted import PLAIN, Wanted
 
 LEAST_PIXELS = 512
 """Along the longer side of the file: fewer could not hold the word in letters that can be read."""
@@ -58,10 +59,11 @@ def draw_translation(canvas: Pixels, scan: Scan, findings: Translation) -> None:
     source = _source_view(scan, findings, plane)
     boxes = source.fitted(TWO.panels[0]), made.fitted(TWO.panels[1])
     whole = findings.grid.shape[0] > 1
-    words = "Source, brought to the place of the other" if whole else as_received(scan, source, boxes[0])
+    words = say("Source, brought to the place of the other") if whole else as_received(scan, source, boxes[0])
     write_caption(canvas, TWO.panels[0], words)
     show(canvas, source, boxes[0])
-    write_caption(canvas, TWO.panels[1], f"{SYNTHETIC}, made by the model: {findings.makes}")
+    made_words = say("{synthetic}, made by the model: {makes}", synthetic=SYNTHETIC, makes=findings.makes)
+    write_caption(canvas, TWO.panels[1], made_words)
     show(canvas, made, boxes[1])
     _burn_into(canvas, boxes[1], findings.makes)
     write_sides(canvas, source, boxes[0])

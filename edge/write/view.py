@@ -15,8 +15,9 @@ from edge.geometry import Grid, slice_seen
 from edge.prepare.image import Image
 from edge.prepare.values import voi_window
 from edge.scan import Scan
+from edge.words import message, say
 from edge.write.canvas import Box, Pixels, fitted
-from edge.write.planes import ACROSS, crossing, cut, upright
+from edge.write.planes import ACROSS, COUNTED, crossing, cut, upright
 
 Floats = NDArray[np.float32]
 
@@ -71,7 +72,7 @@ def which_slice(scan: Scan, plane: Grid) -> str:
     """Return which slice of how many a plane is, counted from 1."""
     axis, at = crossing(scan.grid, plane)
     name = "frame" if scan.stack == "frames" and axis == 0 else ACROSS[axis]
-    return f"{name} {at + 1} of {scan.grid.shape[axis]}"
+    return say(COUNTED[name], number=at + 1, total=scan.grid.shape[axis])
 
 
 def where_measured(scan: Scan) -> str | None:
@@ -82,8 +83,9 @@ def where_measured(scan: Scan) -> str | None:
     if not scan.lengths_told:
         return None
     if scan.grid.space == "patient":
-        return "in the patient"
-    return "on the slide" if scan.slide is not None or scan.acquisition.modality == "SM" else "at the detector"
+        return message("in the patient")
+    on_slide = scan.slide is not None or scan.acquisition.modality == "SM"
+    return message("on the slide") if on_slide else message("at the detector")
 
 
 def views_of(scan: Scan, planes: Sequence[Grid]) -> tuple[View, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,11 @@ import numpy as np
 
 from edge.findings import LabelScore, Region
 from edge.geometry import Grid
+from edge.site.named import SiteReport, threshold_word
+from edge.words import kept_in_order, message, number, say, with_decimal_sign
+from edge.write.planes import COUNTED
 from edge.write.report import (
+    NEEDS_A_READER,
     NOTHING_LOOKED_FOR,
     SYNTHETIC,
     UNCALIBRATED,
@@ -25,11 +29,17 @@ from edge.write.report import (
     TranslationReport,
     found_in,
     looked_for,
+    score_meaning,
     there_in,
+    uncertain_in,
 )
 
 LEAST_MM2, LEAST_MM = 0.01, 0.1
 """Below, areas are told in square micrometres, and lengths in micrometres."""
+
+REACHES = message("reaches the {threshold} {limit}")
+HIGHEST_THOUGH_BELOW = message("the highest, though below the {threshold} {limit}")
+BELOW = message("below the {threshold} {limit}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +54,35 @@ def headline(result: ResultReport) -> str:
     """Return what follows the state: what was found, looked for or made, or why there is nothing."""
     found = result.findings
     if found is None:
-        return "".join(f": {reason.code}" for reason in result.reasons[:1])
+        return "".join(say(": {words}", words=reason.code) for reason in result.reasons[:1])
     if found.kind == "registration":
-        return ": two scans registered. Nothing was looked for"
+        return say(": two scans registered. Nothing was looked for")
     if found.kind == "translation":
-        return f": {SYNTHETIC} {found.makes}. Nothing was looked for"
+        return say(": {synthetic} {makes}. Nothing was looked for", synthetic=SYNTHETIC, makes=found.makes)
     if not looked_for(found):
-        return f": {', '.join(there_in(found)) or 'nothing marked'}. Nothing was looked for"
-    said = found_in(found)
+        return say(": {there}. Nothing was looked for", there=listed(there_in(found)) or say("nothing marked"))
+    said, unsure = found_in(found), uncertain_in(found)
+    if not said and unsure:
+        return say(": needs a reader for {titles}", titles=listed(unsure))
     if not said:
-        return f": looked for {', '.join(looked_for(found))} only"
+        return say(": looked for {titles} only", titles=listed(looked_for(found)))
     urgencies = {urgency for _, urgency in said}
     urgent = next((word for word in ("urgent", "soon") if word in urgencies), None)
-    return f" ({urgent})" * bool(urgent) + f": {', '.join(title for title, _ in said)}"
+    names = [title for title, _ in said]
+    there = listed(_with(name, NEEDS_A_READER) if name in unsure else name for name in names)
+    told = say(": {words}", words=there)
+    others = [name for name in unsure if name not in names]
+    doubt = say("; needs a reader for {titles}", titles=listed(others)) if others else ""
+    return (f" ({say(urgent)})" if urgent else "") + told + doubt
+
+
+def listed(items: Iterable[str]) -> str:
+    """Return several words in one line."""
+    return say(", ").join(kept_in_order(item) for item in items)
+
+
+def _with(title: str, remark: str) -> str:
+    return say("{title} ({remark})", title=title, remark=say(remark))
 
 
 def label_lines(result: ResultReport) -> tuple[list[Line], list[str]]:
@@ -64,35 +90,64 @@ def label_lines(result: ResultReport) -> tuple[list[Line], list[str]]:
     found = result.findings
     if found is None:
         return [], []
-    lines, common = _lines(found, result.scan.grid)
-    return lines, common if looked_for(found) else [*common, NOTHING_LOOKED_FOR]
+    lines, common = _lines(found, result.scan.grid, result.site)
+    return lines, common if looked_for(found) else [*common, say(NOTHING_LOOKED_FOR)]
 
 
-def _lines(found: FindingsReport, grid: Grid | None) -> tuple[list[Line], list[str]]:
+def _lines(found: FindingsReport, grid: Grid | None, site: SiteReport | None) -> tuple[list[Line], list[str]]:
     if found.kind == "segmentation":
         numbered = sorted(enumerate(found.regions), key=lambda pair: _gravity(pair[1]))
-        lines = [Line(text=f"{n + 1}. {region_words(region, grid)}", label=n) for n, region in numbered]
+        told = [(n, f"{region_words(region, grid)}{_urgency_words(region)}") for n, region in numbered]
+        lines = [Line(text=f"{n + 1}. {text}", label=n) for n, text in told]
         return lines, []
     if found.kind == "detection":
-        return _box_lines(found, grid), [UNCALIBRATED]
+        return _box_lines(found, grid), [say(UNCALIBRATED)]
     if found.kind == "registration":
         return [Line(text=text) for text in registration_words(found)], []
     if found.kind == "translation":
         return [Line(text=text) for text in translation_words(found)], []
-    ranked = sorted(found.labels, key=lambda item: (not (item.positive and item.finding), -item.score))
-    return [Line(text=_score_words(item)) for item in ranked], [*tile_words(found, ranked[0].name), UNCALIBRATED]
+    ranked = sorted(found.labels, key=_gravity_of_label)
+    lines = [Line(text=_score_words(item, threshold_word(site, item.name))) for item in ranked]
+    return lines, [*tile_words(found, ranked[0].name), score_meaning(found.labels)]
+
+
+def map_words(found: ClassificationReport) -> list[str]:
+    """Return what the deletion test said of the influence maps, where it was asked for."""
+    titles = {item.name: item.title for item in found.labels}
+    passed = message("Deletion test of the map of {title}: passed, it beats all {orders} random orders.")
+    failed = message("Deletion test of the map of {title}: failed, it beats {beaten} of {orders} random orders.")
+    return [
+        say(passed if item.holds else failed, title=titles[item.label], beaten=item.beaten, orders=item.orders)
+        for item in found.faithfulness
+    ]
+
+
+def _urgency_words(item: LabelScore | Region | BoxReport) -> str:
+    """Why a finding is as urgent as it is, where the pack has rules for that."""
+    if item.urgency is None or item.urgency_reason is None:
+        return ""
+    return f"{say('; ')}{say('{urgency}: {reason}', urgency=say(item.urgency), reason=item.urgency_reason)}"
 
 
 def tile_words(found: ClassificationReport, label: str) -> list[str]:
     """Return the rule by which the scores of windows became that of the picture, and where the best of a label lies."""
     if found.tilewise is None:
         return []
-    rule = f"The score is the highest of {found.tilewise.tiles} windows"
+    tiles = found.tilewise.tiles
     best = next((tile for tile in found.tilewise.best if tile.label == label), None)
     if best is None:
-        return [f"{rule}."]
+        return [say("The score is the highest of {tiles} windows.", tiles=tiles)]
     top, left, bottom, right = best.box
-    return [f"{rule}: at row {top + 1} to {bottom + 1}, column {left + 1} to {right + 1} of the picture."]
+    words = message(
+        "The score is the highest of {tiles} windows: "
+        "at row {top} to {bottom}, column {left} to {right} of the picture."
+    )
+    return [say(words, tiles=tiles, top=top + 1, bottom=bottom + 1, left=left + 1, right=right + 1)]
+
+
+def _gravity_of_label(item: LabelScore) -> tuple[bool, bool, float]:
+    """What was found comes first, then what a reader must settle, then what has the higher score."""
+    return not (item.positive and item.finding), not item.uncertain, -item.score
 
 
 def _gravity(region: Region) -> tuple[bool, bool, int]:
@@ -100,25 +155,60 @@ def _gravity(region: Region) -> tuple[bool, bool, int]:
     return not region.positive, not region.finding, -region.pixels
 
 
-def _score_words(item: LabelScore) -> str:
+def _score_words(item: LabelScore, called: str) -> str:
     score, limit = item.score, item.threshold
+    likely = [probability_words(item)] if item.probability is not None else []
     if limit is None:
-        return f"{item.title}: score {score:.2f}{', said to be there' if item.positive else ''}"
+        there = [say("said to be there")] if item.positive else []
+        return _said(item.title, [*likely, say("score {score}", score=number(score, 2)), *there])
     digits = next((n for n in (2, 3, 4, 5) if f"{score:.{n}f}" != f"{limit:.{n}f}"), 2)
     reaches = np.float32(score) >= np.float32(limit)
-    side = "reaches" if reaches else "the highest, though below" if item.positive else "below"
-    return f"{item.title}: score {score:.{digits}f}, {side} the threshold {limit:.{digits}f}"
+    words = REACHES if reaches else HIGHEST_THOUGH_BELOW if item.positive else BELOW
+    side = say(words, threshold=say(called), limit=number(limit, digits))
+    doubt = f"{say('; ')}{say(NEEDS_A_READER)}" if item.uncertain else ""
+    told = _said(item.title, [*likely, say("score {score}", score=number(score, digits)), side])
+    return f"{told}{_urgency_words(item)}{doubt}"
+
+
+def _said(title: str, words: Sequence[str]) -> str:
+    return say("{title}: {words}", title=title, words=say(", ").join(words))
+
+
+def probability_words(item: LabelScore) -> str:
+    """Return the calibrated probability, never as a certainty; of a label without one, that there is none.
+
+    Examples
+    --------
+    >>> said = LabelScore(
+    ...     name="a", title="A", code=None, score=1.0, threshold=None, positive=True, finding=True, urgency=None
+    ... )
+    >>> probability_words(said)
+    'uncalibrated score'
+    """
+    if item.probability is None:
+        return say("uncalibrated score")
+    inside = min(max(item.probability, 0.01), 0.99)
+    words = message("calibrated probability {number}")
+    if inside != item.probability:
+        above = message("calibrated probability above {number}")
+        words = message("calibrated probability below {number}") if item.probability < inside else above
+    return say(words, number=number(inside, 2))
 
 
 def region_words(region: Region, grid: Grid | None) -> str:
     """Return what was measured of a region: an area, or of a volume millilitres, longest diameter and slices."""
     if not region.positive:
-        return f"{region.title}: not found"
+        return _said(region.title, [say("not found")])
     if region.slices is not None:
-        return f"{region.title}: {', '.join(_volume_words(region, region.slices, grid))}"
+        return _said(region.title, _volume_words(region, region.slices, grid))
     if region.area_mm2 is None:
-        return f"{region.title}: {region.pixels} pixels, area unknown (no pixel size)"
-    return f"{region.title}: {region.pixels} pixels, {area_words(region.area_mm2)}"
+        return _said(region.title, [pixel_words(region.pixels), say("area unknown (no pixel size)")])
+    return _said(region.title, [pixel_words(region.pixels), area_words(region.area_mm2)])
+
+
+def pixel_words(pixels: int) -> str:
+    """Return a count of pixels."""
+    return say("{count} pixels", count=pixels)
 
 
 def area_words(area_mm2: float) -> str:
@@ -130,97 +220,113 @@ def area_words(area_mm2: float) -> str:
     ('432 mm2', '2.35 mm2', '153 um2')
     """
     if area_mm2 < LEAST_MM2:
-        return f"{area_mm2 * 1e6:.0f} um2"
-    return f"{area_mm2:.{0 if area_mm2 >= 10.0 else 2}f} mm2"
+        return kept_in_order(f"{area_mm2 * 1e6:.0f} um2")
+    return kept_in_order(f"{number(area_mm2, 0 if area_mm2 >= 10.0 else 2)} mm2")
 
 
 def _volume_words(region: Region, slices: tuple[int, int], grid: Grid | None) -> list[str]:
     """Slices are counted from 1 here, as a viewer counts them."""
     first, last = slices
-    words = [f"{region.pixels} voxels" if region.volume_ml is None else _millilitres(region.volume_ml)]
+    told = say("{count} voxels", count=region.pixels) if region.volume_ml is None else _millilitres(region.volume_ml)
+    words = [told]
     if region.diameter_mm is not None and region.diameter_slice is not None:
-        words.append(f"longest diameter {region.diameter_mm:.1f} mm (slice {region.diameter_slice + 1})")
-    total = "" if grid is None else f" of {grid.shape[0]}"
-    words.append(f"slices {first + 1} to {last + 1}{total}")
+        length = f"{number(region.diameter_mm, 1)} mm"
+        words.append(say("longest diameter {length} (slice {slice})", length=length, slice=region.diameter_slice + 1))
+    if grid is None:
+        words.append(say("slices {first} to {last}", first=first + 1, last=last + 1))
+    else:
+        total = grid.shape[0]
+        words.append(say("slices {first} to {last} of {total}", first=first + 1, last=last + 1, total=total))
     if region.components is not None and region.components > 1:
-        words.append(f"{region.components} pieces")
+        words.append(say("{count} pieces", count=region.components))
     return words
 
 
 def _millilitres(volume_ml: float) -> str:
     """Three digits at least, as far as a volume is told at all."""
     digits = next((n for least, n in ((100.0, 0), (10.0, 1), (1.0, 2)) if volume_ml >= least), 3)
-    return f"{volume_ml:.{digits}f} mL"
+    return kept_in_order(f"{number(volume_ml, digits)} mL")
 
 
 def _box_lines(found: DetectionReport, grid: Grid | None) -> list[Line]:
     names = [label.name for label in found.labels]
     return [
-        Line(text=f"{number}. {box_words(box, grid)}", label=names.index(box.name))
+        Line(text=f"{number}. {box_words(box, grid)}{_urgency_words(box)}", label=names.index(box.name))
         for number, box in enumerate(found.boxes, start=1)
     ]
 
 
 def box_words(box: BoxReport, grid: Grid | None) -> str:
     """Return the score and the size of a box, and of a volume its slices."""
-    limit = "" if box.threshold is None else f" (threshold {box.threshold:.2f})"
-    words = [f"score {box.score:.2f}{limit}", _size_words(box)]
+    words = [scored(box.score, box.threshold), _size_words(box)]
     if grid is not None and grid.shape[0] > 1:
         words.append(_slices_words(box, grid.shape[0]))
     if box.enclosing:
-        words.append("at most: it lies obliquely")
+        words.append(say("at most: it lies obliquely"))
     if box.clipped:
-        words.append("cut off at the border")
-    return f"{box.title}: {', '.join(words)}"
+        words.append(say("cut off at the border"))
+    return _said(box.title, words)
+
+
+def scored(score: float, threshold: float | None, called: str = "threshold") -> str:
+    """Return a score, with its threshold where it has one."""
+    if threshold is None:
+        return say("score {score}", score=number(score, 2))
+    told = number(score, 2), number(threshold, 2)
+    return say("score {score} ({threshold} {limit})", score=told[0], threshold=say(called), limit=told[1])
 
 
 def _size_words(box: BoxReport) -> str:
     """Width first, as pictures are measured, then height, then depth."""
     known = [length for length in reversed(box.size_mm) if length is not None]
     if known and max(known) < LEAST_MM:
-        return f"{' x '.join(f'{length * 1000:.{int(length < LEAST_MM / 10)}f}' for length in known)} um"
+        sizes = " x ".join(number(length * 1000, int(length < LEAST_MM / 10)) for length in known)
+        return kept_in_order(f"{sizes} um")
     if known:
-        return f"{' x '.join(f'{length:.1f}' for length in known)} mm"
+        return kept_in_order(f"{' x '.join(number(length, 1) for length in known)} mm")
     _, height, width = (box.edges[axis + 3] - box.edges[axis] for axis in range(3))
-    return f"{width:.0f} x {height:.0f} pixels, size in mm unknown"
+    return say("{size} pixels, size in mm unknown", size=f"{width:.0f} x {height:.0f}")
 
 
 def _slices_words(box: BoxReport, total: int) -> str:
     first, last = math.floor(box.edges[0]) + 1, math.ceil(box.edges[3])
-    return f"slice {first} of {total}" if first >= last else f"slices {first} to {last} of {total}"
+    if first >= last:
+        return say("slice {number} of {total}", number=first, total=total)
+    return say("slices {first} to {last} of {total}", first=first, last=last, total=total)
 
 
 def seen_words(seen: SliceReport) -> str:
     """Return which slice or frame of how many the model saw, counted from 1 as a viewer counts them."""
-    return f"{seen.across} {seen.index + 1} of {seen.count}"
+    return say(COUNTED[seen.across], number=seen.index + 1, total=seen.count)
 
 
 def moved_words(found: RegistrationReport) -> str:
     """Return by how much the moving scan was moved."""
     if found.mean_mm is None or found.largest_mm is None:
-        return "a length that is not told, as the files do not give its unit"
-    return f"{found.mean_mm:.1f} mm on average, {found.largest_mm:.1f} mm at most"
+        return say("a length that is not told, as the files do not give its unit")
+    mean, largest = f"{number(found.mean_mm, 1)} mm", f"{number(found.largest_mm, 1)} mm"
+    return say("{mean} on average, {largest} at most", mean=mean, largest=largest)
 
 
 def registration_words(found: RegistrationReport) -> list[str]:
     """Return how far the moving scan was moved, and where space was turned inside out."""
-    folds = "nowhere"
+    folds = say("Space is folded nowhere.")
     if found.folded_share > 0.0:
-        share = "less than 0.01%" if found.folded_share < 0.0001 else f"{found.folded_share:.2%}"
-        folds = f"in {share} of the voxels, where the alignment cannot be right"
-    return [
-        f"The moving scan was moved by {moved_words(found)}.",
-        f"Space is folded {folds}.",
-    ]
+        share = with_decimal_sign("0.01%" if found.folded_share < 0.0001 else f"{found.folded_share:.2%}")
+        share = say("less than {share}", share=share) if found.folded_share < 0.0001 else share
+        folds = say("Space is folded in {share} of the voxels, where the alignment cannot be right.", share=share)
+    return [say("The moving scan was moved by {moved}.", moved=moved_words(found)), folds]
 
 
 def translation_words(found: TranslationReport) -> list[str]:
     """Return what was made, and that nobody measured it."""
     low, high = found.range
     unit = "" if found.unit == "none" else f" ({found.unit})"
+    made = message("{synthetic} {makes}: made by a model, not by a scanner. What the source does not show is made up.")
+    ends = (with_decimal_sign(f"{value:g}") for value in (low, high))
     return [
-        f"{SYNTHETIC} {found.makes}: made by a model, not by a scanner. What the source does not show is made up.",
-        f"Values from {low:g} to {high:g}{unit}.",
+        say(made, synthetic=SYNTHETIC, makes=found.makes),
+        say("Values from {low} to {high}.", low=next(ends), high=f"{next(ends)}{unit}"),
     ]
 
 
@@ -231,4 +337,5 @@ def file_words(result: ResultReport) -> str:
 
 
 def _files(paths: Sequence[str]) -> str:
-    return Path(paths[0]).name + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+    name = Path(paths[0]).name
+    return say("{file} and {count} more", file=name, count=len(paths) - 1) if len(paths) > 1 else name

@@ -18,7 +18,7 @@ from edge.scan import Scan, Window
 from edge.testing import phantom, tiny_manifest
 from edge.write import Outcome
 from edge.write import overlay as module
-from edge.write.canvas import BLUE, DARK, GREY, PURPLE, VERMILION, WHITE, YELLOW, Box
+from edge.write.canvas import BLUE, DARK, GREY, ORANGE, PURPLE, VERMILION, WHITE, YELLOW, Box
 from edge.write.overlay import BANNER, FOOT
 from edge.write.panels import HEIGHT, TWO, WIDTH
 from edge.write.report import DISCLAIMER
@@ -57,9 +57,15 @@ def negative(scan: Scan) -> Outcome:
     return outcome(scan, classified(scan, score("Pneumonia", 0.03)))
 
 
+def unsure(scan: Scan) -> Outcome:
+    doubtful = replace(score("Pneumonia", 0.45), zone=(0.4, 0.7), uncertain=True)
+    return outcome(scan, classified(scan, doubtful))
+
+
 SCAN = picture_scan(ramp(100, 80), spacing_mm=(0.5, 0.5))
 STATES: dict[State, Outcome] = {
     "finding": positive(SCAN),
+    "uncertain": unsure(SCAN),
     "no-finding": negative(SCAN),
     "done": outcome(SCAN, translation(SCAN.grid, 255.0 - SCAN.voxels)),
     "not-analysed": outcome(SCAN, refusal()),
@@ -77,7 +83,14 @@ def test_every_state_is_drawn() -> None:
 
 @pytest.mark.parametrize(
     ("state", "colour"),
-    [("finding", VERMILION), ("no-finding", BLUE), ("done", PURPLE), ("not-analysed", GREY), ("failed", YELLOW)],
+    [
+        ("finding", VERMILION),
+        ("uncertain", ORANGE),
+        ("no-finding", BLUE),
+        ("done", PURPLE),
+        ("not-analysed", GREY),
+        ("failed", YELLOW),
+    ],
 )
 def test_the_banner_has_the_colour_of_its_state(state: State, colour: tuple[int, int, int]) -> None:
     picture = pixels(STATES[state])

@@ -16,7 +16,7 @@ from edge.scan import Scan
 from edge.testing import phantom_scan, tiny_manifest
 from edge.write import Outcome
 from edge.write.canvas import DARK, Box
-from edge.write.influence import _tinted
+from edge.write.influence import tinted as drawn_over
 from edge.write.overlay import BANNER, BANNERS, FOOT, layout_of
 from edge.write.panels import LABEL_COLOURS, TWO
 from edge.write.view import View
@@ -274,7 +274,7 @@ def test_a_large_picture_is_tinted_where_the_same_picture_at_the_size_of_its_pan
         view = View(pixels=np.full((side, side, 3), 128, dtype=np.uint8), grid=Grid.of_picture(side, side))
         shown = InfluenceMap(label="x", values=values, grid=view.grid)
         room = Box(left=0, top=0, width=256, height=256)
-        return _tinted(view.shrunk(room), shown, tilewise=False).astype(np.float64)
+        return drawn_over(view.shrunk(room), shown, tilewise=False).astype(np.float64)
 
     assert tinted(2048).shape == tinted(256).shape
     assert np.abs(tinted(2048) - tinted(256)).mean() < 1.0

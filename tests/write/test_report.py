@@ -20,9 +20,9 @@ from edge.reasons import NEEDS_WINDOWS, NO_PIXELS, NOT_ENOUGH_MEMORY, UNKNOWN_AG
 from edge.results import Asked, not_read, study_report
 from edge.scan import LeftOut, StudyIndex
 from edge.typed import dump, parse
+from edge.wanted import Wanted
 from edge.write import REPORT, WRITERS, Outcome, finished_report, write_pictures, write_report
 from edge.write.report import StudyReport, TranslationReport, content_sha256, sealed, to_json
-from edge.write.wanted import Wanted
 from tests.write.outcomes import (
     asked_of,
     classified,

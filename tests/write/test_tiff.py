@@ -31,7 +31,7 @@ def test_our_reader_reads_regions_and_resolution(tmp_path: Path) -> None:
     path.write_bytes(tiled_tiff(plane, (0.0005, 0.00025)))
     with open_regions(path) as regions:
         np.testing.assert_array_equal(regions.read(0, 480, 500, 60, 70)[..., 0], plane[480:540, 500:570])
-        assert regions.spacing_mm == pytest.approx((0.0005, 0.00025))
+        assert regions.about.spacing_mm == pytest.approx((0.0005, 0.00025))
 
 
 def test_what_is_written_may_be_changed_tile_by_tile() -> None:
