@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from edge.explain.told import Explain
 from edge.pack.store import AUTO
-from edge.write.wanted import PLAIN, Wanted
+from edge.wanted import PLAIN, Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Options:
         Name of the pack's input by path; see `edge.roles`.
     wanted : Wanted
         What is written beside the report.
+    explain : {"map", "occlusion"}, optional
+        Whether and how scores are explained; see `edge.explain`.
     """
 
     engine: str | None = None
@@ -31,6 +34,7 @@ class Options:
     confirmed: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=dict)
     wanted: Wanted = PLAIN
+    explain: Explain | None = None
 
     def told(self) -> list[object]:
         """Return the options as JSON types, the same for the same choice; what nobody chose may be left out."""
@@ -38,5 +42,7 @@ class Options:
         chosen: dict[str, object] = {}
         if self.wanted != PLAIN:
             chosen["wanted"] = asdict(self.wanted)
+        if self.explain is not None:
+            chosen["explain"] = self.explain
         rest = [part for part in (named, chosen) if part]
         return [self.engine, self.precision, sorted(self.confirmed.items()), *rest]

@@ -15,6 +15,11 @@ USUAL = ("overlay", "masks", "registration", "synthetic")
 
 PROFILES: Mapping[str, tuple[str, ...]] = {
     "screen": USUAL,
+    "pacs": (*USUAL, "sr", "seg", "sc", "gsps"),
+    "old-pacs": (*USUAL, "sc"),
+    "paper": (*USUAL, "page"),
+    "table": (*USUAL, "register"),
+    "programs": (*USUAL, "fhir"),
 }
 """What a destination can show: views by name of `edge.write.WRITERS`."""
 

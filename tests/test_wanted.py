@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge.errors import UsageError
+from edge.wanted import LANGUAGES, PROFILES, USUAL, language_of, views_of
 from edge.write import WRITERS
-from edge.write.wanted import LANGUAGES, PROFILES, USUAL, language_of, views_of
 
 KNOWN = ("overlay", "masks", "registration", "synthetic", "sr", "sc")
 

@@ -1,0 +1,30 @@
+"""A comparison -> what a person reads of it."""
+
+from __future__ import annotations
+
+from edge.replay.compare import Comparison
+
+MOST_TOLD = 20
+
+
+def told(comparison: Comparison) -> list[str]:
+    """Return what came of a replay, line by line."""
+    lines = [] if comparison.exact else ["Not the same software or engine as when the report was made:"]
+    lines += [f"  {words}" for words in comparison.why_not_exact]
+    lines += [f"  {item.path}: was {item.before}, is {item.after}" for item in comparison.differences[:MOST_TOLD]]
+    if more := len(comparison.differences) - MOST_TOLD:
+        lines += [f"  and {more} more"] if more > 0 else []
+    return [*lines, _verdict(comparison)]
+
+
+def _verdict(comparison: Comparison) -> str:
+    if not comparison.same:
+        return "DIFFERENT: the result was not made again."
+    if comparison.exact:
+        return "THE SAME: every value, and every byte of every file beside the report."
+    if comparison.largest is None:
+        return "THE SAME decisions. The report holds no scores to compare."
+    if comparison.tolerance is None:
+        return f"THE SAME decisions; scores differ by {comparison.largest:.2g} at most. The pack sets no tolerance."
+    apart = f"{comparison.largest:.2g} at most, within the pack's tolerance of {comparison.tolerance:g}"
+    return f"THE SAME decisions; scores differ by {apart}."
