@@ -18,7 +18,7 @@ The way of a model, and where each part of it stands::
     cases        which files belong to one examination; `reading` makes scans of them
     measure      what candidates say, through the whole runtime, each in a process of its own; `collect` compares
     gate         whether a candidate is no worse, by bootstrap, in what a clinic cares about
-    tune         thresholds, anew for every candidate
+    tune         thresholds, anew for every candidate; `calibration` is how far scores are to be believed
     build        make, tune, judge
     report       the conversion report as one HTML file; `card` is the model card
     outputs      what a conversion leaves behind

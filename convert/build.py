@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from convert.assemble import sha256_of
+from convert.calibration import trust_of
 from convert.candidates import FP32, Found, Trial, calibration_of, find_int8, fp16_of, worst_of
 from convert.cases import Case, hash_of
 from convert.describe import ThresholdRule
 from convert.document import CandidateTold, LayerTold, SetUsed, Trail
 from convert.doubts import doubts_of
+from convert.familiar_limits import limits_of
+from convert.familiar_rule import FamiliarRule
 from convert.gate.judge import Judgement, Margins, judge
 from convert.gate.tasks import Side, compare, curves_of, evidence_of, free_response_of, map_problems_of
 from convert.labels import LabelledSet
@@ -59,6 +63,8 @@ class Plan:
         INT8 models that the search may try; 1 is no search.
     confirmed : mapping
         What a person vouches for in all scans, where their files do not tell; see `edge.check.confirm_scan`.
+    familiar : FamiliarRule
+        How limits are chosen for a graph that gives the distance of a scan's features.
     """
 
     draft: Manifest
@@ -74,6 +80,7 @@ class Plan:
     max_steps: int = MAX_STEPS
     margins: Margins = Margins()  # noqa: RUF009 - frozen
     confirmed: Mapping[str, str] = field(default_factory=dict)
+    familiar: FamiliarRule = FamiliarRule()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -166,7 +173,8 @@ class _Build:
     def _side(self, tune: Labelled, item: Candidate, measured: Measured) -> Side:
         failed = bool(measured.problem)
         found = undecided(self.plan.rules) if failed else thresholds_of(self.plan.rules, tune, measured, item.name)
-        return Side(item=item, measured=measured, thresholds=found)
+        limits = limits_of(self.plan.familiar, measured, tune.words)
+        return Side(item=item, measured=measured, thresholds=found, familiar=limits)
 
     def _int8(self) -> Found:
         plan = self.plan
@@ -257,19 +265,22 @@ class _Build:
         self.progress(f"judging on {evaluate.words}: {', '.join(item.name for item in candidates)}")
         own = {item.name: self.tuned[item.name].thresholds for item in candidates}
         measured = self._measured("judged", evaluate, candidates, own)
-        sides = [replace(self.tuned[item.name], measured=measured[item.name]) for item in candidates]
-        self.notes += _notes_of_maps(plan, sides[0])
-        told = []
-        for side in sides:
-            verdict = None if side is sides[0] else self._verdict(sides[0], side, evaluate)
-            told.append(_told(plan, side, evaluate, verdict))
+        sides = [self._trusted(self.tuned[item.name], measured[item.name]) for item in candidates]
+        self.notes += [*_notes_of_maps(plan, sides[0]), *(note for side in sides for note in side.trust.notes)]
+        verdict = partial(compare, plan.draft.task, evaluate.scans, sides[0], margins=plan.margins)
+        told = [_told(plan, side, evaluate, None if side is sides[0] else verdict(side)) for side in sides]
         for note in (doubts := doubts_of(told[0], evaluate.scans)):
             self.progress(note)
         self.notes += doubts
         return tuple(told)
 
-    def _verdict(self, reference: Side, side: Side, evaluate: Labelled) -> Judgement:
-        return compare(self.plan.draft.task, evaluate.scans, reference, side, self.plan.margins)
+    def _trusted(self, tuned: Side, measured: Measured) -> Side:
+        """What a candidate said of the set that judges, and how far it is to be believed, of which both sets tell."""
+        plan, judged = self.plan, replace(tuned, measured=measured)
+        if plan.tune is None or plan.evaluate is None or tuned.measured.problem or measured.problem:
+            return judged
+        sets = (plan.tune, tuned.measured.scores), (plan.evaluate, measured.scores)
+        return replace(judged, trust=trust_of(plan.rules, tuned.thresholds, *sets, tuned.item.name))
 
     def _untrained(self, candidates: Sequence[Candidate]) -> tuple[CandidateTold, ...]:
         """Nothing is judged, so that all but the reference are inconclusive; scans that calibrate show the speed."""
@@ -310,10 +321,13 @@ def _told(plan: Plan, side: Side, evaluate: Labelled | None, verdict: Judgement 
         latency_ms=round(measured.latency_ms, 4),
         peak_bytes=measured.peak_bytes,
         thresholds=side.thresholds,
+        calibration=side.trust.calibration,
+        uncertain=side.trust.uncertain,
         evidence=() if evaluate is None else evidence_of(task, evaluate.scans, side, evaluate.words),
         curves=() if evaluate is None else curves_of(task, evaluate.scans, side),
         free_response=() if evaluate is None else free_response_of(task, side),
         judgement=verdict,
+        familiar=side.familiar,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from convert.assemble import sha256_of
 from convert.document import LayerTold, Trail, TrailStep
+from convert.familiar import familiar_nodes
 from convert.gate.judge import ALL, Comparison
 from convert.half import to_fp16
 from convert.lower import lower_for_onnxruntime, lower_for_openvino
@@ -66,7 +67,7 @@ class Found:
 def fp16_of(onnx: bytes, engines: Sequence[str]) -> tuple[tuple[Candidate, ...], str]:
     """Return the FP16 candidates, or none and why."""
     try:
-        half = to_fp16(onnx)
+        half = to_fp16(onnx, keep_float=familiar_nodes(onnx))
     except UsageError as error:
         return (), f"There is no FP16 model. {error.message}"
     return tuple(Candidate(precision="fp16", engine=name, file=FP16, onnx=half) for name in engines), ""
@@ -107,7 +108,7 @@ def find_int8(
     max_steps : int
         Models that may be tried.
     """
-    head = head_nodes(onnx, outputs_of(manifest.task))
+    head = (*head_nodes(onnx, outputs_of(manifest.task)), *familiar_nodes(onnx))
     ranked = rank_layers(calibration, feeds(), keep_float=head) if max_steps > 1 else ()
     chosen: dict[str, Candidate] = {}
     trails: dict[str, list[TrailStep]] = {name: [] for name in engines}

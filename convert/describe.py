@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from convert.draft import PLACEHOLDER, draft, show_sizes, sizes_of
+from convert.familiar_rule import FamiliarRule
 from convert.sources.contract import listed
 from convert.stated import Stated
 from edge.errors import EdgerunError, UsageError
@@ -76,12 +77,16 @@ class ThresholdRule:
     at_most : float, optional
         0 to 1000.
     value : float, optional
+    error : float, optional
+        Of a classification: the share of either class that may get a wrong answer; the scores around the threshold that
+        would give it to more are left to a reader. See `convert.calibration.zone_of`.
     """
 
     rule: Literal["sensitivity", "specificity", "youden", "dice", "f1", "false-positives", "fixed"]
     at_least: Share | None = None
     at_most: Annotated[float, Between(0.0, 1000.0)] | None = None
     value: Share | None = None
+    error: Annotated[float, Between(0.001, 0.25)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +97,9 @@ class Description:
     ----------
     thresholds : mapping
         By name of label: one for each that can be a finding, but for a segmentation with ``softmax``.
-
+    familiar : FamiliarRule, optional
+        By default a classification gets the check of scans that are not like those that it learnt from, where its net
+        and the scans at hand allow it.
     card : Stated
         For the model card; it does not stand in the manifest.
 
@@ -109,6 +116,7 @@ class Description:
     inputs: tuple[Input, ...]
     task: ClassificationTask | SegmentationTask | DetectionTask | RegistrationTask | TranslationTask
     thresholds: Mapping[str, ThresholdRule]
+    familiar: FamiliarRule | None = None
     card: Stated = Stated()  # noqa: RUF009 - frozen
 
 
@@ -147,8 +155,8 @@ def to_manifest(
     description: Description, models: Sequence[Model], golden: Sequence[Golden] = (), evidence: Sequence[Evidence] = ()
 ) -> Manifest:
     """Return the manifest of a pack: the description, and what was built and measured."""
-    own = ("thresholds", "card")
-    kept = {field.name: getattr(description, field.name) for field in fields(Description) if field.name not in own}
+    own = ("thresholds", "familiar", "card")
+    kept = {item.name: getattr(description, item.name) for item in fields(Description) if item.name not in own}
     return Manifest(
         format="edgerun-pack",
         format_version=1,
@@ -273,6 +281,9 @@ def _check(description: Description) -> None:
             problem = f"found {rule.rule!r}, expected one of {', '.join(map(repr, rules))} for {description.task.kind}"
             raise TypedError(f"$.thresholds.{name}.rule", problem)
         _check_rule(rule, f"$.thresholds.{name}")
+        if rule.error is not None and not isinstance(description.task, ClassificationTask):
+            problem = f"found {rule.error:g}, expected none for {description.task.kind}: only whole scans have a score"
+            raise TypedError(f"$.thresholds.{name}.error", problem)
     undecided = Threshold(value=0.5, rule="none yet", chosen_on="nothing", n=1)
     model = Model(
         precision="fp32", file="model.onnx", sha256="0" * 64, engines=("none",), verdict="inconclusive",

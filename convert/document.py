@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from convert.gate.judge import Judgement
-from edge.pack.manifest import Evidence, Precision, Threshold
+from edge.pack.familiar import Familiar
+from edge.pack.manifest import Calibration, Evidence, Precision, Threshold, Zone
 
 FORMAT: Literal["edgerun-conversion"] = "edgerun-conversion"
 VERSION: Literal[1] = 1
@@ -123,12 +124,16 @@ class CandidateTold:
         could not be run.
     peak_bytes : int, optional
         Most resident memory of that process.
+    calibration, uncertain : mapping
+        Of a classification, as in `edge.pack.manifest.Model`.
     curves : tuple of Curves
         Of a classification.
     free_response : tuple of FrocCurve
         Of a detection.
     judgement : Judgement, optional
         None for the reference.
+    familiar : Familiar, optional
+        Where its graph gives the distance of a scan's features.
     """
 
     name: str
@@ -141,10 +146,13 @@ class CandidateTold:
     latency_ms: float
     peak_bytes: int | None
     thresholds: Mapping[str, Threshold]
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    uncertain: Mapping[str, Zone] = field(default_factory=dict)
     evidence: tuple[Evidence, ...]
     curves: tuple[Curves, ...]
     free_response: tuple[FrocCurve, ...] = ()
     judgement: Judgement | None
+    familiar: Familiar | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

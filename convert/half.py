@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
@@ -21,13 +23,15 @@ IN_FLOAT = (
 LARGEST = float(np.finfo(np.float16).max)
 
 
-def to_fp16(model: bytes) -> bytes:
+def to_fp16(model: bytes, *, keep_float: Collection[str] = ()) -> bytes:
     """Return the model in FP16: strongly typed, with casts behind its FP32 inputs and before its FP32 outputs.
 
     Parameters
     ----------
     model : bytes
         Float ONNX of opset 13 to 20.
+    keep_float : collection of str
+        Nodes, by their names in ``optimise(model)``, that stay in FP32.
 
     Returns
     -------
@@ -40,9 +44,13 @@ def to_fp16(model: bytes) -> bytes:
         A weight is beyond the range of FP16 (65504), or the model is quantised or has no weights to convert.
     """
     proto = onnx.load_from_string(optimise(model))
-    _check_range(proto)
+    _check_range(proto, keep_float)
     converted = convert_float_to_float16(
-        proto, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *IN_FLOAT], disable_shape_infer=True
+        proto,
+        keep_io_types=True,
+        op_block_list=[*DEFAULT_OP_BLOCK_LIST, *IN_FLOAT],
+        node_block_list=sorted(keep_float),
+        disable_shape_infer=True,
     )
     _drop_repeated(converted)
     graph = ONNXModel(converted)
@@ -76,11 +84,11 @@ def _name_apart(proto: ModelProto) -> None:
         taken.add(node.name)
 
 
-def _check_range(proto: ModelProto) -> None:
+def _check_range(proto: ModelProto, keep_float: Collection[str] = ()) -> None:
     constants = {item.name: item for item in proto.graph.initializer if item.data_type == TensorProto.FLOAT}
     halved = 0
     for node in proto.graph.node:
-        if node.op_type in IN_FLOAT or node.op_type in DEFAULT_OP_BLOCK_LIST:
+        if node.name in keep_float or node.op_type in IN_FLOAT or node.op_type in DEFAULT_OP_BLOCK_LIST:
             continue
         tensors = [(name, constants[name]) for name in node.input if name in constants]
         for name, tensor in [*tensors, *_attributes(node)]:

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from convert.cam import check_maps
 from convert.cases import Case
 from convert.collect import FLOOR, Collector, Seen, Thresholds, Truth, collector_of
+from convert.familiar import OUTPUT
+from convert.familiar_limits import of_likeness, of_one
 from convert.labels import LabelledSet
 from convert.measured import Candidate, Measured
 from convert.reading import Feed, case_words, examinations_of, feeds_of, scans_of, unfit
+from edge.check.familiar import Likeness
 from edge.device import usable_cores
 from edge.engines import ENGINES, Engine
 from edge.engines.apart import EngineApart
@@ -124,12 +127,15 @@ class _Runner:
         self._scores: dict[str, list[float]] = {label: [] for label in answers_of(manifest.task)}
         self._seconds: list[float] = []
         self._raw: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        self._likeness: list[Mapping[str, float]] = []
         self._problem: EngineError | None = None
         self._engine: _Recorded | None = None
         try:
             apart = _opened(item)
             stack.callback(apart.close)
             self._engine = _Recorded(apart)
+            if not any(spec.name == OUTPUT for spec in apart.outputs):  # a file that was made elsewhere
+                self._model = replace(model, familiar=None)
         except EngineError as error:
             self._problem = error
 
@@ -146,7 +152,8 @@ class _Runner:
 
     def _see(self, case: Case, scans: Mapping[str, Scan], truth: Truth, engine: _Recorded) -> None:
         engine.seconds, engine.runs = 0.0, 0
-        said = _examined(case, scans, self._manifest, self._model, engine)
+        said, likeness = _examined(case, scans, self._manifest, self._model, engine)
+        self._likeness += [] if likeness is None else [of_one(likeness)]
         self._seconds.append(engine.seconds)
         for label, value in answers(said).items():
             self._scores[label].append(value)
@@ -159,7 +166,7 @@ class _Runner:
         replayed = _Replayed(engine) if engine.runs == 1 else engine
 
         def again(thresholds: Thresholds) -> Findings:
-            return _examined(case, scans, self._manifest, replace(self._model, thresholds=thresholds), replayed)
+            return _examined(case, scans, self._manifest, replace(self._model, thresholds=thresholds), replayed)[0]
 
         self._collector.see(Seen(path=case[0], scans=scans, said=said, truth=truth, again=again))
 
@@ -175,6 +182,7 @@ class _Runner:
             latency_ms=float(np.median(self._seconds)) * 1000,
             peak_bytes=self._engine.apart.peak_bytes(),
             maps=None if logits is None or maps is None else check_maps(logits, maps),
+            likeness=of_likeness(self._likeness),
         )
         return measured if self._collector is None else self._collector.into(measured)
 
@@ -216,18 +224,30 @@ def _in_words(error: EngineError) -> str:
     return f"{error.reason.code}: {error.reason.words} {error.message}"
 
 
-def _examined(case: Case, scans: Mapping[str, Scan], manifest: Manifest, model: Model, engine: Engine) -> Findings:
+def _examined(
+    case: Case, scans: Mapping[str, Scan], manifest: Manifest, model: Model, engine: Engine
+) -> tuple[Findings, Likeness | None]:
     try:
-        findings = examine(scans, manifest, model, engine).findings
+        examination = examine(scans, manifest, model, engine)
     except ReadError as error:
         raise ReadError(f"Measuring with {case_words(case)}: {error.message}", error.reason) from error
+    findings = examination.findings
     if isinstance(findings, Refusal):
         raise unfit(case[0], findings.notices)
-    return findings
+    return findings, examination.likeness
 
 
 def _model(item: Candidate, manifest: Manifest, thresholds: Mapping[str, Threshold] | None) -> Model:
     """The manifest's entry for a candidate."""
     undecided = manifest.models[0]
     own = undecided.thresholds if thresholds is None else thresholds
-    return replace(undecided, precision=item.precision, file=item.file, engines=(item.engine,), thresholds=own)
+    same = (each for each in manifest.models if each.file == item.file and item.engine in each.engines)
+    told = next(same, undecided)
+    return replace(
+        undecided,
+        precision=item.precision,
+        file=item.file,
+        engines=(item.engine,),
+        thresholds=own,
+        familiar=told.familiar,
+    )

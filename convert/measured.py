@@ -59,6 +59,9 @@ class Measured:
         Median time of the engine alone for one scan, all candidates taking turns, each in its own process.
     peak_bytes : int, optional
         Most resident memory of that process.
+    likeness : mapping
+        ``distance`` and ``energy``, as far as they are measured: ndarray of float64, shape (n,); see
+        `edge.check.familiar.Likeness`.
     maps : MapCheck, optional
         Where the task has an influence map.
     problem : str
@@ -70,6 +73,7 @@ class Measured:
     dice_at: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     matches: Mapping[str, Matches] = field(default_factory=dict)
     registrations: Registrations | None = None
+    likeness: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     engine_version: str = ""
     latency_ms: float = 0.0
     peak_bytes: int | None = None

@@ -39,7 +39,8 @@ def _plain(value: Any) -> Any:
 def _measured(document: dict[str, Any]) -> Measured:
     maps, registrations = document.pop("maps"), document.pop("registrations")
     arrays: dict[str, Any] = {
-        key: {label: np.array(values) for label, values in document.pop(key).items()} for key in ("scores", "dice_at")
+        key: {label: np.array(values) for label, values in document.pop(key).items()}
+        for key in ("scores", "dice_at", "likeness")
     }
     told: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in (maps or {}).items()

@@ -102,6 +102,9 @@ def _model(item: CandidateTold, conversion: Conversion) -> Model:
         engines=(item.engine,),
         verdict=verdict,
         thresholds=item.thresholds,
+        calibration=item.calibration,
+        uncertain=item.uncertain,
         bytes=item.bytes,
         speed=Speed(latency_ms=item.latency_ms, machine=conversion.machine) if measured else None,
+        familiar=item.familiar,
     )

@@ -20,7 +20,10 @@ from convert.candidates import FP32
 from convert.cases import Case, atlases, hash_of, read_cases
 from convert.describe import Description, check_fits, to_manifest
 from convert.document import FORMAT, VERSION, Conversion, PackNamed, Run
+from convert.familiar_rule import FamiliarRule
+from convert.familiar_step import with_familiar, with_undecided
 from convert.labels import LabelledSet, read_labels
+from convert.looks import with_look, without_look
 from convert.measure import Progress, feeds_of
 from convert.optimise import optimise
 from convert.outputs import Place, assemble
@@ -49,6 +52,9 @@ class Sets:
     ----------
     calibrate : Path, optional
         A file, or a folder of any depth; or a table that names them, which a pack with several inputs needs.
+    learnt : Path, optional
+        Scans such as the model learnt from, from which it is learnt what is usual, as those that calibrate, which show
+        it where there are no others.
     evaluate, tune : Path, optional
         Tables.
     evaluate_words, tune_words : str
@@ -60,6 +66,7 @@ class Sets:
     """
 
     calibrate: Path | None = None
+    learnt: Path | None = None
     evaluate: Path | None = None
     tune: Path | None = None
     evaluate_words: str = ""
@@ -125,11 +132,16 @@ def travel(road: Road, progress: Progress) -> Conversion:
     description, onnx, notes = with_map(road.description, source, insert=road.ways.insert_map)
     onnx, simpler = optimised(onnx)
     notes += simpler
+    with clock("familiar"):
+        learnt = _cases(road.sets.learnt or road.sets.calibrate, description)
+        plan, told_of = with_familiar(plan_of(description, onnx, road.sets, road.ways), description, learnt, work)
+    notes += told_of
     for note in notes:
         progress(note)
-    plan = plan_of(description, onnx, road.sets, road.ways)
     with clock("candidates and gate"):
         built = build(plan, progress, work)
+    with clock("look"):
+        description, built = with_look(description, plan, built, learnt, progress)
     conversion = told(description, built, source.origin, (*source.notes, *notes), clock)
     place = Place(out=road.out, pack=road.pack or road.out / description.name)
     assemble(description, conversion, built.files, road.sets.golden, place, progress)
@@ -184,7 +196,11 @@ def _compared(source: Source, road: Road) -> list[str]:
 
 
 def _calibration(description: Description, sets: Sets) -> tuple[Case, ...]:
-    return read_cases(sets.calibrate, description.inputs) if sets.calibrate else ()
+    return _cases(sets.calibrate, description)
+
+
+def _cases(path: Path | None, description: Description) -> tuple[Case, ...]:
+    return read_cases(path, description.inputs) if path else ()
 
 
 def with_map(
@@ -239,8 +255,9 @@ def plan_of(
             " untrained model is not judged."
         )
     tune, evaluate = _labelled(description, sets) if sets.evaluate is not None else (None, None)
+    draft = to_manifest(without_look(description), [_undecided(description, onnx)])
     return Plan(
-        draft=to_manifest(description, [_undecided(description, onnx)]),
+        draft=with_undecided(description.familiar, draft, onnx),
         onnx=onnx,
         calibrate=_calibration(description, sets),
         tune=tune,
@@ -252,6 +269,7 @@ def plan_of(
         method=ways.method,
         max_steps=ways.max_steps,
         confirmed=sets.confirmed,
+        familiar=description.familiar or FamiliarRule(),
     )
 
 

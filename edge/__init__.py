@@ -18,6 +18,7 @@ The way of the data, and where each part of it stands::
     detect       boxes: layouts, suppression, place, masks of instances
     register     displacement fields: warped scans and folds
     findings     what comes out
+    explain      where a score comes from, on request, and whether that can be believed
     write        report.json, and the pictures that are views of it
     pack         the model pack: manifest, files, safety, installed packs
     reasons      every stable code, with plain words and what to do

@@ -20,6 +20,7 @@ from edge.reasons import (
     WRONG_STACK,
     Reason,
 )
+from edge.register.labels import assign_labels, label_roles
 from edge.roles import Roles, assign
 from edge.scan import LeftOut, Series, StudyIndex
 
@@ -87,12 +88,13 @@ def choose(
 
 def _unknown(pack: Pack, roles: Roles) -> list[str]:
     """Roles that a person named and that the pack does not have."""
-    return sorted(set(roles.values()) - {item.name for item in pack.manifest.inputs})
+    known = {item.name for item in pack.manifest.inputs} | set(label_roles(pack.manifest))
+    return sorted(set(roles.values()) - known)
 
 
 def _check_roles(pack: Pack, roles: Roles) -> None:
     if unknown := _unknown(pack, roles):
-        names = ", ".join(item.name for item in pack.manifest.inputs)
+        names = ", ".join([*(item.name for item in pack.manifest.inputs), *label_roles(pack.manifest)])
         raise UsageError(
             f"Naming scans for {pack.manifest.name}: found {', '.join(unknown)}, expected some of {names}."
         )
@@ -120,8 +122,10 @@ def _with_several(pack: Pack, study: StudyIndex, confirmed: Mapping[str, str], r
     inputs = pack.manifest.inputs
     said = {item.name: [(series, _refusals(series, item, confirmed)) for series in study.series] for item in inputs}
     found, missing = assign(inputs, said, roles)
-    if missing:
+    labels, without = assign_labels(study.series, pack.manifest, roles)
+    if missing := missing + without:
         return Choice(pack=pack, refused=tuple((series, missing) for series in study.series))
+    found |= labels
     used = {id(series) for series in found.values()}
     others = [(series, notices) for series, notices in said[inputs[0].name] if id(series) not in used]
     passed_over = tuple(

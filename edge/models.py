@@ -15,11 +15,14 @@ from edge.pack.tasks import outputs_of
 from edge.prepare import bind_steps
 from edge.ready.rule import Plan, Say, Wish, is_settled, plan, without_gpu
 from edge.reasons import GPU_LOST, MODEL_MISMATCH
+from edge.site.place import kept_for, with_site
 from edge.table import lookup
 from edge.tasks import load_task
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from edge.site.named import SiteReport
 
 
 class Models:
@@ -65,6 +68,7 @@ class Models:
         self._say = say
         self._scans: int | None = None
         self._opened: dict[str, tuple[Plan, Engine]] = {}
+        self._sites: dict[str, SiteReport | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -96,16 +100,17 @@ class Models:
                 bind_steps(item, f"$.inputs[{index}]")
 
     def open(self, pack: Pack) -> tuple[Model, Engine]:
-        """Return the model chosen from the pack and the engine that has loaded it.
+        """Return the model chosen from the pack, with this site's thresholds, and the engine that has loaded it.
 
         Raises
         ------
         edge.errors.PackError
-            ``P403`` to ``P407``.
+            ``P403`` to ``P407``, ``P414``.
         edge.errors.EngineError
             ``E500``, ``E501``, ``E504`` or ``E505``.
         """
         if pack.sha256 not in self._opened:
+            kept = kept_for(pack)
             chosen = plan(pack, self._wish, self._scans or 1, self._say)
             try:
                 engine = _opened(pack, chosen)
@@ -114,6 +119,7 @@ class Models:
                     raise
                 chosen = without_gpu(pack, self._wish, chosen.engine)
                 engine = _opened(pack, chosen)
+            chosen, self._sites[pack.sha256] = with_site(kept, pack, chosen)
             self._opened[pack.sha256] = (chosen, engine)
         chosen, engine = self._opened[pack.sha256]
         return chosen.model, engine
@@ -121,6 +127,10 @@ class Models:
     def notices(self, pack: Pack) -> tuple[Notice, ...]:
         """Return what every result from a pack that is open must say of the engine that runs it."""
         return self._opened[pack.sha256][0].notices
+
+    def site(self, pack: Pack) -> SiteReport | None:
+        """Return what every result from a pack that is open must say of thresholds that were set at this site."""
+        return self._sites[pack.sha256]
 
 
 def _opened(pack: Pack, chosen: Plan) -> Engine:

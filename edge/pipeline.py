@@ -16,14 +16,18 @@ from typing import Protocol
 
 from edge.ahead import ahead
 from edge.check import check_scan, confirm_scan
+from edge.check.familiar import Likeness, measuring, said_of_likeness
 from edge.check.found import said_of_findings, said_of_frames
+from edge.check.output import said_of_output
 from edge.choose import Choice, choose
 from edge.clock import Clock
 from edge.device import usable_cores
 from edge.engines import Engine
 from edge.errors import EngineError, PackError, ReadError
+from edge.explain.ask import explain
 from edge.findings import Findings, Notice, Refusal
 from edge.models import Models
+from edge.objects.process import objects_apart
 from edge.options import Options
 from edge.pack.manifest import Manifest, Model
 from edge.pack.store import Pack
@@ -85,7 +89,7 @@ class Watcher(Protocol):
         """Hear, once, how many studies there are, and which files belong to none."""
 
     def ran(self, done: int, total: int) -> None:
-        """Hear how many of the windows of a volume the model has seen."""
+        """Hear how many of its runs the model has done: over the windows of a volume, or to explain a score."""
 
     def noted(self, words: str) -> None:
         """Hear something of the whole run, in a sentence."""
@@ -97,6 +101,7 @@ class Examination:
 
     findings: Findings | Refusal
     warnings: tuple[Notice, ...]
+    likeness: Likeness | None = None
 
 
 def run(request: Request, watcher: Watcher | None = None, child: Child | None = None) -> Iterator[StudyReport]:
@@ -120,6 +125,7 @@ def run(request: Request, watcher: Watcher | None = None, child: Child | None = 
     with (
         ScanReaders(most=cores, prefetch=PREFETCH, child=child) as readers,
         models,
+        objects_apart(request.options.wanted.views),
         ThreadPoolExecutor(min(cores, DESKS), "edgerun-write") as desks,
     ):
         asked = readers.index(request.paths)
@@ -234,13 +240,18 @@ def _outcome(
         scans = {name: scan for name, (scan, _) in told.items()}
         vouched = {name: value for _, words in told.values() for name, value in words.items()}
         examination = _examined(scans, pack.manifest, model, engine, clock, ran)
+        if (how := asked.options.explain) is not None:
+            said = explain(how, (examination.findings, examination.warnings), scans, pack.manifest, engine, ran)
+            examination = replace(examination, findings=said[0], warnings=said[1])
     except (ReadError, EngineError, PackError) as error:
         if isinstance(error, PackError) and models.named:
             raise  # no other study could escape it
         paths = tuple(path for series in of_inputs.values() for path in series.paths)
         return not_read(LeftOut(paths=paths, reason=error.reason, detail=error.message), asked, first)
     of_engine = () if isinstance(examination.findings, Refusal) else models.notices(pack)
-    return examined(examination.findings, examination.warnings + of_engine, scans, engine.facts, asked, vouched)
+    warnings = examination.warnings + of_engine
+    outcome = examined(examination.findings, warnings, scans, engine.facts, asked, vouched, models.site(pack))
+    return replace(outcome, result=replace(outcome.result, likeness=examination.likeness))
 
 
 def _models(request: Request, watcher: Watcher | None) -> Models:
@@ -303,13 +314,18 @@ def examine(
     if refusals:
         return Examination(findings=Refusal(notices=refusals), warnings=warnings)
     seen: dict[str, float] = {}
+    like: list[Likeness] = []
     results = _run_model(_noting(prepare(scans, manifest), seen), engine, clock, ran)
     with clock("conclude"):
-        findings = conclude(results, scans, manifest, model)
+        findings = conclude(measuring(results, manifest, model, like), scans, manifest, model)
     if manifest.status == "architecture-only":  # it has run, which is all that it is for
         untrained = Notice(reason=ARCHITECTURE_ONLY, severity="refuse", detail=f"Pack {manifest.name}.")
         return Examination(findings=Refusal(notices=(untrained,)), warnings=warnings)
-    return Examination(findings=findings, warnings=warnings + said_of_findings(findings, seen, manifest))
+    likeness = like[0] if like else None
+    if unfit := said_of_likeness(likeness, "refuse") + said_of_output(findings):
+        return Examination(findings=Refusal(notices=unfit), warnings=warnings, likeness=likeness)
+    warnings += said_of_likeness(likeness, "warn") + said_of_findings(findings, seen, manifest)
+    return Examination(findings=findings, warnings=warnings, likeness=likeness)
 
 
 def _noting(feeds: Iterable[Feed], seen: dict[str, float]) -> Iterator[Feed]:
@@ -325,5 +341,5 @@ def _run_model(feeds: Iterable[Feed], engine: Engine, clock: Clock, ran: Ran | N
         with clock("infer"):
             outputs = engine.infer(feed.tensors)
         if ran is not None and feed.window is not None:
-            ran(number, feed.window.tiles.runs)
+            ran(number, feed.window.runs)
         yield feed, outputs

@@ -39,7 +39,7 @@ class Reason:
     @property
     def grave(self) -> bool:
         """Whether something that could hold a finding was lost; else it is what no model would look at."""
-        return self not in (NOT_AN_IMAGE, NO_PIXELS, LOCALISER, SAME_IMAGE_TWICE)
+        return self not in (NOT_AN_IMAGE, NO_PIXELS, LOCALISER, SAME_IMAGE_TWICE, NO_LEVEL)
 
 
 def _reason(code: str, name: str, words: str, action: str) -> Reason:
@@ -201,7 +201,49 @@ NOT_TILED = _reason(
     "R325",
     "not-tiled",
     "The picture is to be read piece by piece, and is not stored in pieces (tiles).",
-    "Export the slide as a tiled TIFF, compressed by JPEG, deflate, LZW or not at all.",
+    "Export the slide as a tiled TIFF, compressed by JPEG, JPEG 2000, deflate, LZW or not at all, or as DICOM.",
+)
+NO_LEVEL = _reason(
+    "R340",
+    "no-level",
+    "The picture is of a slide's label or of the whole glass, not of the tissue; a label may show a name.",
+    "Nothing is to be done: the slide itself is read without it.",
+)
+NO_TISSUE = _reason(
+    "R341",
+    "no-tissue",
+    "The slide shows bare glass and no tissue.",
+    "Check the slide. If it does show tissue, use a pack that does not skip glass.",
+)
+REPORT_UNREADABLE = _reason(
+    "R345",
+    "report-unreadable",
+    "The file is no report of edgerun.",
+    "Give the report.json of a study, or the folder in which it lies.",
+)
+REPORT_CHANGED = _reason(
+    "R346",
+    "report-changed",
+    "The report was changed after it was written: what it says cannot be trusted.",
+    "Take an untouched copy, or examine the scans again with `edgerun infer`.",
+)
+FILE_BESIDE_CHANGED = _reason(
+    "R347",
+    "file-beside-changed",
+    "A file that belongs to the report was changed after it was written, or is missing.",
+    "Take an untouched copy, or examine the scans again with `edgerun infer`.",
+)
+SOURCE_GONE = _reason(
+    "R348",
+    "source-gone",
+    "A scan that the report was made from is not where it was.",
+    "Bring it back, or name the folder that it lies in now with --scans.",
+)
+SOURCE_CHANGED = _reason(
+    "R349",
+    "source-changed",
+    "A scan is not the one that the report was made from.",
+    "Bring back the original file, or examine this one with `edgerun infer`.",
 )
 
 # P4xx: the pack ------------------------------------------------------------------------------------------
@@ -277,6 +319,30 @@ PROVEN_HERE_ONLY = _reason(
     "This engine was proven on this machine by the pack's known answers alone, not by its maker's gate.",
     "Use --engine onnxruntime for the engine that was judged.",
 )
+TOO_FEW_LABELLED = _reason(
+    "P412",
+    "too-few-labelled",
+    "There are too few labelled scans of this site to set a threshold by.",
+    "Label more scans, each with the truth that was found later, and run `edgerun calibrate` again.",
+)
+SITE_THRESHOLD_NOT_USED = _reason(
+    "P413",
+    "site-threshold-not-used",
+    "The threshold that was set at this site is not used: it was set for another pack, precision or engine.",
+    "Run `edgerun calibrate` again for what runs now, or remove the old threshold with --remove.",
+)
+SITE_THRESHOLD_DAMAGED = _reason(
+    "P414",
+    "site-threshold-damaged",
+    "The file with the threshold of this site is damaged, was changed by hand, or others may write to it.",
+    "Remove it with `edgerun calibrate PACK --remove`, then set the threshold again.",
+)
+SITE_SCANS_UNFIT = _reason(
+    "P415",
+    "site-scans-unfit",
+    "The labelled scans of this site do not show where a threshold should be.",
+    "Do not move the threshold. Ask why the scans were refused, or why the model does not tell them apart.",
+)
 
 # E5xx: the engine ----------------------------------------------------------------------------------------
 NO_ENGINE = _reason(
@@ -320,6 +386,12 @@ CACHE_UNSAFE = _reason(
     "cache-unsafe",
     "The folder for prepared models is not one that only you can write to.",
     "Remove it and run `edgerun prepare` again, or set EDGERUN_CACHE to a folder of your own.",
+)
+NOT_REPLAYED = _reason(
+    "E507",
+    "not-replayed",
+    "The same question did not get the same answer again.",
+    "Do not rely on either answer. Run `edgerun pack check` here, and keep both reports for the maker of the pack.",
 )
 
 # C7xx: the scan is refused -------------------------------------------------------------------------------
@@ -535,6 +607,154 @@ MORE_BOXES = _reason(
     "The model marked more places than its pack keeps: those of which it was least sure are left out.",
     "Do not count the boxes, and look at the whole picture with care: there are more places than are shown.",
 )
+WRONG_LATERALITY = _reason(
+    "C735",
+    "wrong-laterality",
+    "The picture shows another side of the body than the model is made for.",
+    "Use a picture of the side that the pack names.",
+)
+UNKNOWN_LATERALITY = _reason(
+    "C736",
+    "unknown-laterality",
+    "The picture does not say which side of the body it shows, left or right.",
+    "If you are certain, say so with --confirm laterality=..., and your word goes into the report.",
+)
+WRONG_TECHNIQUE = _reason(
+    "C737",
+    "wrong-technique",
+    "The scan was made in another way than the model is made for.",
+    "Make it, or have it reconstructed, as the pack asks; or use a pack made for this way.",
+)
+UNKNOWN_TECHNIQUE = _reason(
+    "C738",
+    "unknown-technique",
+    "The scan does not say how it was made, and the model is made for some ways only.",
+    "Send the original; or, if you are certain, vouch for what is missing with --confirm.",
+)
+LOSSY = _reason(
+    "C739",
+    "lossy",
+    "The picture is, or once was, compressed in a way that loses detail.",
+    "Send the original picture as the machine made it.",
+)
+BURNED_IN = _reason(
+    "C740",
+    "burned-in",
+    "Text or marks are burned into the picture, where the model may take them for something else.",
+    "Send the original picture without them; look with care at what lies below them.",
+)
+TOO_FEW_BITS = _reason(
+    "C741",
+    "too-few-bits",
+    "The picture holds fewer shades than the model needs.",
+    "Send the original picture, not a copy with fewer bits.",
+)
+CONSTANT_OUTPUT = _reason(
+    "C742",
+    "constant-output",
+    "The model gave one and the same value everywhere, which is no answer.",
+    "Do not use this result. Run `edgerun pack check` on the pack.",
+)
+SATURATED = _reason(
+    "C743",
+    "saturated",
+    "Much of the picture is plain black or white: what was there is lost.",
+    "Export the picture again with its whole range of values, or take it again.",
+)
+CROPPED = _reason(
+    "C744",
+    "cropped",
+    "Much of the picture is a plain border, so that the patient is shown small.",
+    "Send the picture without its border, cut to what was exposed.",
+)
+SEVERAL_FILMS = _reason(
+    "C745",
+    "several-films",
+    "The picture seems to hold several films side by side or one above the other.",
+    "Send each film as a picture of its own.",
+)
+NEGATIVE = _reason(
+    "C746",
+    "negative",
+    "The picture seems to be a negative: what should be bright is dark.",
+    "Send it as the machine made it, or have whoever exports it put (0028,0004) Photometric Interpretation right.",
+)
+TURNED = _reason(
+    "C747",
+    "turned",
+    "The picture seems to lie on its side or upside down.",
+    "Turn it upright where it was made, and send it again.",
+)
+MIRRORED = _reason(
+    "C748",
+    "mirrored",
+    "The picture seems to be mirrored, left for right; or the patient's organs are.",
+    "Compare it with the side marker on the film and with the patient before you use the result.",
+)
+UNLIKE = _reason(
+    "C749",
+    "unlike",
+    "The picture looks, in no position, like those that the model is made for.",
+    "Make sure that it shows what the pack is made for, whole and well exposed.",
+)
+
+FAR_FROM_LEARNT = _reason(
+    "C750",
+    "far-from-learnt",
+    "To the model the scan looks like none of those that it learnt from, so its answer would be a guess.",
+    "Check that it is the kind of scan that the pack is made for, upright and whole; have it read without the model.",
+)
+LESS_FAMILIAR = _reason(
+    "C751",
+    "less-familiar",
+    "To the model the scan looks less familiar than nearly all of those that it learnt from.",
+    "Trust the result less, and read the scan with care.",
+)
+UNUSUALLY_UNSURE = _reason(
+    "C752",
+    "unusually-unsure",
+    "The model is less sure of any answer than on nearly all scans like those that it learnt from.",
+    "Trust the result less, and read the scan with care.",
+)
+
+NOT_EXPLAINED = _reason(
+    "C755",
+    "not-explained",
+    "Where the score comes from cannot be shown for this model in the way that was asked for.",
+    "Judge the result without a map.",
+)
+UNFAITHFUL_MAP = _reason(
+    "C756",
+    "unfaithful-map",
+    "Hiding what the influence map marks does not clearly change the score more than hiding the rest; it is not drawn.",
+    "Judge the score without a map; it may rest on the picture as a whole.",
+)
+
+LABELS_ELSEWHERE = _reason(
+    "C760",
+    "labels-elsewhere",
+    "The labels do not lie on the voxels of the scan that they are said to belong to.",
+    "Give the labels that were drawn on this very scan, in its own voxels.",
+)
+NOT_LABELS = _reason(
+    "C761",
+    "not-labels",
+    "The file of labels holds no labels: they are whole numbers, 0 for none.",
+    "Check that it is the labels that were given, and not the scan itself or a map of probabilities.",
+)
+LABEL_LOST = _reason(
+    "C762",
+    "label-lost",
+    "A label of the moving scan has no voxel left on the fixed one.",
+    "Look at both scans: it may lie outside the fixed one, or be thinner than its voxels.",
+)
+
+GLASS_SKIPPED = _reason(
+    "C763",
+    "glass-skipped",
+    "Parts of the slide that show bare glass were not shown to the model, as the pack asks for.",
+    "Nothing is to be done, unless the tissue is very pale or lies in tiny specks: then look at the whole slide.",
+)
 
 # W8xx: writing -------------------------------------------------------------------------------------------
 CANNOT_WRITE = _reason(
@@ -548,6 +768,30 @@ DISK_FULL = _reason(
     "disk-full",
     "The disk is full; the result was not written.",
     "Free some space and run the same command again: what is done already is not done twice.",
+)
+VIEW_NOT_INSTALLED = _reason(
+    "W802",
+    "view-not-installed",
+    "What writes this kind of file is not installed.",
+    "Install what is named, or ask for other files with --write or --for.",
+)
+WRONG_PLACE = _reason(
+    "W803",
+    "wrong-place",
+    "What was written does not lie in the patient where it was found, so it was withheld.",
+    "Do not use this result. Keep the report and send it to whoever looks after edgerun.",
+)
+OBJECT_NOT_MADE = _reason(
+    "W804",
+    "object-not-made",
+    "A DICOM object could not be made from the result.",
+    "Run the same command again; if it stays so, ask for other files with --write, such as overlay.",
+)
+REGISTER_NOT_OURS = _reason(
+    "W805",
+    "register-not-ours",
+    "The register in the folder of results has other columns than edgerun writes, so it was not replaced.",
+    "Move register.csv elsewhere and run the same command again: what is done already is not done twice.",
 )
 
 REASONS: dict[str, Reason] = {value.code: value for value in list(globals().values()) if isinstance(value, Reason)}

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from uuid import UUID
 
 from edge.check import relied_on
 from edge.choose import Choice
@@ -17,17 +18,21 @@ from edge.device import versions
 from edge.engines import EngineFacts
 from edge.errors import ExitCode, ReadError
 from edge.findings import Findings, Notice, Refusal, State, state_of
+from edge.hashes import sha256_of
 from edge.options import Options
 from edge.pack.store import Pack
 from edge.reasons import NOTHING_THERE
 from edge.register.labels import told_lengths
 from edge.scan import Acquisition, Found, LeftOut, Scan, Series, Source, StudyIndex
+from edge.site.named import SiteReport
+from edge.site.place import site_sha256
+from edge.words import message, say
 from edge.write import Outcome
 from edge.write.of_findings import findings_report, slice_report
+from edge.write.of_pack import pack_report
 from edge.write.report import (
     SYNTHETIC,
     FindingsReport,
-    PackReport,
     ReasonReport,
     ResultReport,
     Run,
@@ -44,6 +49,16 @@ from edge.write.report import (
 from edge.write.words import moved_words
 
 GRAVEST_FIRST: tuple[State, ...] = ("finding", "uncertain", "failed", "not-analysed", "no-finding", "done")
+
+
+COUNTED: Mapping[State, str] = {
+    "finding": message("{count} finding"),
+    "uncertain": message("{count} uncertain (needs a reader)"),
+    "no-finding": message("{count} no finding"),
+    "done": message("{count} done (nothing was looked for)"),
+    "not-analysed": message("{count} not analysed"),
+    "failed": message("{count} failed"),
+}
 
 
 class Tally:
@@ -63,19 +78,13 @@ class Tally:
 
     def words(self, total: int) -> str:
         """Return the counts in one line; studies that were not reached are counted, too."""
-        said = {
-            "finding": "finding",
-            "no-finding": "no finding",
-            "not-analysed": "not analysed",
-            "failed": "failed",
-        }
-        parts = [f"{self._states[state]} {words}" for state, words in said.items()]  # type: ignore[index]
-        if self._states["done"]:
-            parts.insert(2, f"{self._states['done']} done (nothing was looked for)")
-        if self._states["uncertain"]:
-            parts.insert(1, f"{self._states['uncertain']} uncertain (needs a reader)")
-        missed = total - self.studies
-        return f"{total} studies: {', '.join(parts)}{f', {missed} not reached' if missed else ''}."
+        always = ("finding", "no-finding", "not-analysed", "failed")
+        counts_of = [(words, self._states[state], state in always) for state, words in COUNTED.items()]
+        told = [(words, count) for words, count, wanted in counts_of if wanted or count]
+        if missed := total - self.studies:
+            told.append((message("{count} not reached"), missed))
+        counts = say(", ").join(say(words, count=count) for words, count in told)
+        return say("{total} studies: {counts}.", total=total, counts=counts)
 
     @property
     def studies(self) -> int:
@@ -109,20 +118,24 @@ class Asked:
         SHA-256 by path, of every file of the study; empty where a file cannot be read.
     pack : Pack, optional
     options : Options
+    site_sha256 : str
+        Of the file with this site's thresholds for the pack; empty where there is none.
     """
 
     study: str
     sources: Mapping[str, str]
     pack: Pack | None
     options: Options = field(default_factory=Options)
+    site_sha256: str = ""
 
     @classmethod
     def of(cls, study: StudyIndex, pack: Pack | None, options: Options) -> Asked:
         """Return the request for one study; its files are read to hash them."""
         paths = [path for series in study.series for path in series.paths]
         paths += [path for out in study.left_out for path in out.paths]
-        sources = {path: _hash_file(Path(path)) for path in paths}
-        return cls(study=study.key, sources=sources, pack=pack, options=options)
+        sources = {path: sha256_of(Path(path)) for path in paths}
+        site = site_sha256(pack) if pack else ""
+        return cls(study=study.key, sources=sources, pack=pack, options=options, site_sha256=site)
 
     @property
     def folder(self) -> str:
@@ -135,13 +148,19 @@ class Asked:
 
     @property
     def _told(self) -> list[object]:
-        return [self.pack.sha256 if self.pack else None, *self.options.told()]
+        site = [["site", self.site_sha256]] if self.site_sha256 else []
+        return [self.pack.sha256 if self.pack else None, *self.options.told(), *site]
 
     @cached_property
     def sha256(self) -> str:
         """Of everything that the answer depends on."""
         parts = [sorted(self.sources.items()), self._told, versions()]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def uid_of(self, paths: Sequence[str]) -> str:
+        """Return the UID of the result of some files: the same for the same request (PS3.5 B.2)."""
+        digest = hashlib.sha256(json.dumps([self.sha256, sorted(paths)]).encode()).digest()
+        return f"2.25.{UUID(bytes=digest[:16], version=5).int}"
 
     def sources_of(self, paths: Sequence[str]) -> tuple[Source, ...]:
         """Return files with their hashes."""
@@ -181,6 +200,7 @@ def examined(
     engine: EngineFacts,
     asked: Asked,
     vouched: Mapping[str, str],
+    site: SiteReport | None = None,
 ) -> Outcome:
     """Return the outcome for the scans of one examination that were read and looked at; the first stands for all."""
     first, *others = scans
@@ -193,9 +213,11 @@ def examined(
     result = ResultReport(
         state=state,
         summary=_summary(state, said, refusals),
+        uid=asked.uid_of([source.path for each in scans.values() for source in each.sources]),
         scan=_scan_report(scan),
-        pack=_pack_report(asked.pack),
+        pack=pack_report(asked.pack, asked.options.wanted.language, engine),
         engine=engine if seen else None,
+        site=site if seen else None,
         findings=said,
         refusals=refusals,
         warnings=tuple(of_notice(note) for note in warnings),
@@ -241,6 +263,7 @@ def study_report(
         left_out=tuple(of_left_out(out) for out in left_out),
         software=versions(),
         request_sha256=asked.sha256,
+        options=asked.options,
         content_sha256="",
         run=Run(
             finished_utc=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
@@ -264,8 +287,9 @@ def _without_findings(
     return ResultReport(
         state=state,
         summary=_summary(state, None, reasons),
+        uid=asked.uid_of(paths),
         scan=scan,
-        pack=_pack_report(asked.pack),
+        pack=pack_report(asked.pack, asked.options.wanted.language),
         refusals=reasons if state == "not-analysed" else (),
         failure=reasons[0] if state == "failed" else None,
         confirmed=relied_on(series.acquisition, asked.options.confirmed) if series else {},
@@ -308,33 +332,3 @@ def _scan_report(scan: Scan) -> ScanReport:
 def _told(acquisition: Acquisition) -> Acquisition:
     """The acquisition without its one free text, into which people write names."""
     return replace(acquisition, description=None)
-
-
-def _pack_report(pack: Pack | None) -> PackReport | None:
-    if pack is None:
-        return None
-    manifest = pack.manifest
-    return PackReport(
-        name=manifest.name,
-        version=manifest.version,
-        title=manifest.title,
-        sha256=pack.sha256,
-        status=manifest.status,
-        intended_use=manifest.intended_use,
-        limits=manifest.limits,
-        licence=manifest.licence,
-    )
-
-
-def _hash_file(path: Path) -> str:
-    """SHA-256 of a plain file; empty where it cannot be read, which its reader says better."""
-    digest = hashlib.sha256()
-    try:
-        if not path.is_file():
-            return ""
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError:
-        return ""
-    return digest.hexdigest()

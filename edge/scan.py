@@ -38,13 +38,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Whose scan it is and which one. Patient data: never logged. None where the files do not tell."""
+    """Whose scan it is and which one. Patient data: never logged. None where the files do not tell.
+
+    ``birth_date`` and ``study_date`` are as DICOM writes them, such as 19800131: (0010,0030) and (0008,0020).
+    """
 
     patient_id: str | None = None
     patient_name: str | None = None
     study_instance_uid: str | None = None
     series_instance_uid: str | None = None
     frame_of_reference_uid: str | None = None
+    birth_date: str | None = None
+    study_date: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,16 @@ class Acquisition:
         (0008,103E).
     contrast : bool, optional
         Whether (0018,0010) names a contrast agent.
+    captured : bool
+        Whether (0008,0016) is one of the classes of secondary captures.
+    bits_stored : int, optional
+        (0028,0101).
+    kvp : float, optional
+        (0018,0060), in kilovolts.
+    slice_thickness_mm : float, optional
+        (0018,0050).
+    field_strength_tesla : float, optional
+        (0018,0087).
     """
 
     modality: str | None = None
@@ -95,6 +110,11 @@ class Acquisition:
     presentation: str | None = None
     description: str | None = None
     contrast: bool | None = None
+    captured: bool = False
+    bits_stored: int | None = None
+    kvp: float | None = None
+    slice_thickness_mm: float | None = None
+    field_strength_tesla: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

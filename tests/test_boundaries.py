@@ -46,8 +46,16 @@ OWNERS = {
     "openvino": {"edge/engines/openvino.py"},
     "onnx": {"edge/testing.py", "edge/detect/planted.py"},
     "typer": {
-        f"edge/cli/{name}.py" for name in ("app", "bench", "console", "device", "engines", "infer", "pack", "prepare")
+        f"edge/cli/{name}.py"
+        for name in (
+            *("app", "bench", "calibrate", "console", "device", "engines", "evaluate", "infer", "pack", "prepare"),
+            "replay",
+        )
     },
+    "fpdf": {"edge/write/page_sheet.py", "edge/write/shaped.py"},
+    "uharfbuzz": {"edge/write/shaped.py"},
+    "segno": {"edge/write/page_sheet.py"},
+    "babel": {"edge/words/catalogues.py"},
 }
 
 

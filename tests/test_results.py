@@ -25,9 +25,9 @@ from edge.reasons import (
 )
 from edge.results import Asked, Tally, not_read, studies_in, study_report
 from edge.scan import Found, LeftOut, StudyIndex
+from edge.wanted import Wanted
 from edge.write import Outcome
 from edge.write.report import StudyReport
-from edge.write.wanted import Wanted
 from tests.write.outcomes import (
     SERIES,
     asked_of,
@@ -46,6 +46,7 @@ from tests.write.planted import translation
 SCAN = picture_scan(np.arange(64, dtype=np.uint8).reshape(8, 8))
 FINDING = outcome(SCAN, classified(SCAN, score("Pneumonia", 0.9, urgency="urgent")))
 NOTHING = outcome(SCAN, classified(SCAN, score("Pneumonia", 0.1), score("Normal", 0.9, threshold=None, positive=True)))
+UNSURE = outcome(SCAN, classified(SCAN, replace(score("Pneumonia", 0.4), zone=(0.3, 0.6), uncertain=True)))
 REFUSED = outcome(SCAN, refusal())
 UNREAD = failed()
 MADE = outcome(SCAN, translation(SCAN.grid, SCAN.voxels))
@@ -72,6 +73,8 @@ def report(*outcomes: Outcome, left_out: Sequence[LeftOut] = (), choice: Choice 
         ([[FINDING]], 0),
         ([[NOTHING]], 0),
         ([[FINDING], [NOTHING]], 0),
+        ([[UNSURE]], 0),
+        ([[UNSURE], [REFUSED]], 7),
         ([[UNREAD]], 3),
         ([[UNREAD], [UNREAD]], 3),
         ([[without(ENGINE_RUN)]], 5),
@@ -118,6 +121,8 @@ def test_what_was_made_is_counted_apart_and_not_as_no_finding() -> None:
     ("outcomes", "state"),
     [
         ([FINDING, UNREAD, REFUSED, NOTHING], "finding"),
+        ([FINDING, UNSURE], "finding"),
+        ([UNSURE, UNREAD, REFUSED, NOTHING, MADE], "uncertain"),
         ([UNREAD, REFUSED, NOTHING], "failed"),
         ([REFUSED, NOTHING], "not-analysed"),
         ([NOTHING, NOTHING], "no-finding"),
@@ -154,10 +159,10 @@ def test_what_was_left_out_and_passed_over_is_named_and_what_failed_is_a_result(
 # Results -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("of", [FINDING, NOTHING, MADE, REFUSED, UNREAD, not_decoded(), without(TWO_PATIENTS)])
+@pytest.mark.parametrize("of", [FINDING, UNSURE, NOTHING, MADE, REFUSED, UNREAD, not_decoded(), without(TWO_PATIENTS)])
 def test_each_part_of_a_result_is_filled_exactly_where_its_state_says(of: Outcome) -> None:
     result = of.result
-    seen = result.state in ("finding", "no-finding", "done")
+    seen = result.state in ("finding", "uncertain", "no-finding", "done")
     assert (result.findings is not None) == (result.engine is not None) == seen
     assert bool(result.refusals) == (result.state == "not-analysed")
     assert (result.failure is not None) == (result.state == "failed")

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from convert.calibration import Trust
+from convert.calibration import questions as questions_of_trust
 from convert.cam import TOLERANCES, map_problems
 from convert.document import Curves, FrocCurve
+from convert.familiar_limits import alarms_of
 from convert.gate import classification, detection, registration, segmentation
 from convert.gate.judge import RESAMPLES, Flips, Judgement, Margins, Question, figures_of, judge
 from convert.labels import LabelledSet
 from convert.measured import Candidate, Measured
 from edge.errors import UsageError
+from edge.pack.familiar import Familiar
 from edge.pack.manifest import (
     ClassificationTask,
     DetectionTask,
@@ -30,11 +34,13 @@ METHOD_BY_PATIENT = f"percentile bootstrap, {RESAMPLES} resamples of patients st
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Side:
-    """One candidate: what it said, and from where on a label is there."""
+    """One candidate: what it said, from where on a label is there, and how far that is to be believed."""
 
     item: Candidate
     measured: Measured
     thresholds: Mapping[str, Threshold]
+    trust: Trust = Trust()  # noqa: RUF009 - frozen
+    familiar: Familiar | None = None
 
 
 def compare(task: Task, scans: LabelledSet, reference: Side, candidate: Side, margins: Margins) -> Judgement:
@@ -70,7 +76,8 @@ def evidence_of(task: Task, scans: LabelledSet, side: Side, data: str) -> tuple[
     if side.measured.problem:
         return ()
     asked = _questions(task, scans, side, side, Margins())
-    return tuple(
+    asked += questions_of_trust(side.trust, scans.truths, side.measured.scores)
+    figures = tuple(
         Evidence(
             precision=side.item.precision,
             engine=side.item.engine,
@@ -84,6 +91,7 @@ def evidence_of(task: Task, scans: LabelledSet, side: Side, data: str) -> tuple[
         )
         for figure in figures_of(asked, patients=scans.patients, seed=EVIDENCE_SEED)
     )
+    return figures + alarms_of(side.item, side.familiar, side.measured, data)
 
 
 def curves_of(task: Task, scans: LabelledSet, side: Side) -> tuple[Curves, ...]:

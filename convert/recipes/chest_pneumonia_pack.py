@@ -26,6 +26,7 @@ GOLDEN, EXAMPLES = 2, 3
 """Of each class: chosen by their place in the data set, not by how well the model does on them."""
 CALIBRATION = 200
 CALIBRATE = "calibrate"
+LEARNT = "learnt"
 TABLES = {"val": "tune.csv", "test": "evaluate.csv"}
 WORDS = "PneumoniaMNIST subset, {} {} images of 28 x 28"
 
@@ -61,9 +62,12 @@ def write_scans(data: Path, folder: Path, progress: Progress) -> Sets:
             _write_files(folder / place, images[some], split)
             if split in TABLES:
                 _write_table(folder / TABLES[split], split, labels == 1)
+        progress(f"writing {len(splits['train'][0])} files to {folder / LEARNT}")
+        _write_files(folder / LEARNT, splits["train"][0], "train")
     truth = splits["test"][1] == 1
     return Sets(
         calibrate=folder / CALIBRATE,
+        learnt=folder / LEARNT,
         tune=folder / TABLES["val"],
         evaluate=folder / TABLES["test"],
         tune_words=WORDS.format(len(splits["val"][1]), "validation"),

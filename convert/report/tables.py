@@ -174,12 +174,21 @@ def told_rows(judgement: Judgement, titles: Titles) -> tuple[Told, ...]:
 
 
 def threshold_tables(conversion: Conversion, titles: Titles) -> tuple[CrossTable, ...]:
-    """Return each candidate's thresholds; where rule, set or number differ they stand in rows of their own."""
+    """Return each candidate's thresholds, the scores that it leaves to a reader, and its calibration.
+
+    Where rule, set or number differ they stand in rows of their own.
+    """
 
     def cells(told: CandidateTold) -> Iterable[tuple[tuple[str, ...], str]]:
         for label, item in told.thresholds.items():
             head = (label_title(titles, label), item.rule, item.chosen_on, figures.count(item.n))
             yield head, figures.fixed(item.value, 4)
+        for label, zone in told.uncertain.items():
+            head = (label_title(titles, label), f"left to a reader; {zone.rule}", zone.chosen_on, figures.count(zone.n))
+            yield head, f"{figures.fixed(zone.low, 4)} to {figures.fixed(zone.high, 4)}"
+        for label, line in told.calibration.items():
+            head = (label_title(titles, label), f"calibration; {line.rule}", line.chosen_on, figures.count(line.n))
+            yield head, f"slope {figures.fixed(line.slope, 4)}, intercept {figures.fixed(line.intercept, 4)}"
 
     return _crossed(conversion.candidates, ("Label", "Rule", "Chosen on", "n"), cells)
 

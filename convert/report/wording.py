@@ -17,6 +17,12 @@ Titles = Mapping[str, str]
 
 METRICS: Mapping[str, str] = {
     "auc": "AUC",
+    "brier": "Brier score",
+    "brier-calibrated": "Brier score of the probability",
+    "calibration-error-calibrated": "calibration error of the probability",
+    "coverage-of-negatives": "right or left to a reader, of negatives",
+    "coverage-of-positives": "right or left to a reader, of positives",
+    "uncertain-share": "share left to a reader",
     "flips": "changed decisions",
     "kappa": "weighted kappa",
     "dice": "Dice",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from edge.cli import bench, device, engines, infer, pack, prepare
+from edge.cli import bench, calibrate, device, engines, evaluate, infer, pack, prepare, replay
 
 app = typer.Typer(
     name="edgerun",
@@ -19,6 +19,9 @@ app.command("bench")(bench.bench)
 app.command("device")(device.device)
 app.command("engines")(engines.engines)
 app.command("prepare")(prepare.prepare)
+app.command("evaluate")(evaluate.evaluate)
+app.command("calibrate")(calibrate.calibrate)
+app.command("replay")(replay.replay)
 app.add_typer(pack.app, name="pack")
 
 

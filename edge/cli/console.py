@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from edge.findings import Region, State
+from edge.findings import LabelScore, Region, State
 from edge.results import Tally
 from edge.scan import LeftOut
+from edge.site.named import site_lines, threshold_word
+from edge.words import ENGLISH, message, say, speaking
 from edge.write import REPORT
 from edge.write.report import (
     DISCLAIMER,
+    NEEDS_A_READER,
     NOTHING_LOOKED_FOR,
+    BoxReport,
     DetectionReport,
     FindingsReport,
     LeftOutReport,
@@ -29,11 +33,17 @@ from edge.write.report import (
     to_json,
     vouched,
 )
+from edge.write.spoken import result_spoken
 from edge.write.words import (
     area_words,
     box_words,
+    listed,
+    map_words,
+    pixel_words,
+    probability_words,
     region_words,
     registration_words,
+    scored,
     seen_words,
     tile_words,
     translation_words,
@@ -43,12 +53,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 WORDS: dict[State, str] = {
-    "finding": "FINDING",
-    "no-finding": "no finding",
-    "done": "DONE",
-    "not-analysed": "NOT ANALYSED",
-    "failed": "FAILED",
+    "finding": message("FINDING"),
+    "uncertain": message("UNCERTAIN"),
+    "no-finding": message("no finding"),
+    "done": message("DONE"),
+    "not-analysed": message("NOT ANALYSED"),
+    "failed": message("FAILED"),
 }
+LEFT_OUT = message("left out")
 MOST_LEFT_OUT = 5
 MOST_WARNED = 10
 HEADERS_A_LINE = 100
@@ -66,10 +78,13 @@ class Console:
         Whether each report is printed on stdout as well.
     out : Path
         Where the results are written.
+    language : str
+        Of what is said of results.
     """
 
-    def __init__(self, *, json: bool, out: Path) -> None:
+    def __init__(self, *, json: bool, out: Path, language: str = ENGLISH) -> None:
         self.tally = Tally()
+        self._language = language
         self._json = json
         self._out = out
         self._total = 0
@@ -87,15 +102,20 @@ class Console:
     ) -> None:
         if self._bar is not None:
             self._bar.__exit__(kind, error, trace)
+        with speaking(self._language):
+            self._say_last()
+
+    def _say_last(self) -> None:
         for report in (*self._kept_back, *self._warned[:MOST_WARNED]):
             self._say_briefly(report)
         if more := self._warned[MOST_WARNED:]:
-            _say(f"{WORDS['no-finding']:12}  {len(more)} more studies with warnings: {_counted(more)}")
+            told = say("{count} more studies with warnings: {codes}", count=len(more), codes=_counted(more))
+            _say_of("no-finding", told)
         if self._total > 1:
-            where = f" Results are in {self._out}." if self.tally.studies else ""
+            where = f" {say('Results are in {folder}.', folder=self._out)}" if self.tally.studies else ""
             _say(f"{self.tally.words(self._total)}{where}")
         if self._total:
-            _say(DISCLAIMER)
+            _say(say(DISCLAIMER))
 
     def header(self, path: str) -> None:  # noqa: ARG002 - the number tells more than a name that flies past
         """Count the files whose headers are read, on a terminal; see `edge.pipeline.Watcher`."""
@@ -108,10 +128,12 @@ class Console:
         if self._headers >= HEADERS_A_LINE and sys.stderr.isatty():
             _say("")
         self._total = studies
-        for out in left_out[:MOST_LEFT_OUT]:
-            _say(f"{'left out':12}  {_short(out.paths[0])}: {out.reason.code}: {out.reason.words}")
-        if len(left_out) > MOST_LEFT_OUT:
-            _say(f"{'left out':12}  {len(left_out) - MOST_LEFT_OUT} more files that are no scans")
+        with speaking(self._language):
+            for out in left_out[:MOST_LEFT_OUT]:
+                _say(f"{say(LEFT_OUT):12}  {_short(out.paths[0])}: {out.reason.code}: {say(out.reason.words)}")
+            if len(left_out) > MOST_LEFT_OUT:
+                more = say("{count} more files that are no scans", count=len(left_out) - MOST_LEFT_OUT)
+                _say(f"{say(LEFT_OUT):12}  {more}")
         if studies > 1 and sys.stderr.isatty():
             self._bar = typer.progressbar(length=studies, label=f"{studies} studies", file=sys.stderr).__enter__()
 
@@ -124,7 +146,7 @@ class Console:
             return
         left = (now - self._started) / max(done - 1, 1) * (total - done)
         words = f"about {left:.0f} s left" if 1 < done < total else ""
-        print(f"\r{done} of {total} windows {words:24}", end="", file=sys.stderr, flush=True)
+        print(f"\r{done} of {total} runs {words:24}", end="", file=sys.stderr, flush=True)
         if done == total:
             _say("")
 
@@ -137,10 +159,9 @@ class Console:
         self.tally.add(report)
         if self._json:
             print(to_json(report), flush=True)
-        if self._total == 1:
-            self._say_in_full(report)
-        elif self._bar is None:
-            self._say_briefly(report)
+        if self._total == 1 or self._bar is None:
+            with speaking(self._language):
+                (self._say_in_full if self._total == 1 else self._say_briefly)(report)
         else:
             self._bar.update(1)
             if report.state != "no-finding":
@@ -150,19 +171,20 @@ class Console:
 
     def _say_briefly(self, report: StudyReport) -> None:
         for result in report.results:
-            _say(f"{WORDS[result.state]:12}  {_path(result)}: {_brief(result)} (in {report.folder})")
+            where = say("in {folder}", folder=report.folder)
+            _say_of(result.state, f"{_path(result)}: {_brief(result_spoken(result))} ({where})")
         for out in report.left_out:
             _say_left_out(out)
 
     def _say_in_full(self, report: StudyReport) -> None:
         for result in report.results:
-            _say(f"{WORDS[result.state]:12}  {_path(result)}")
-            for line in _lines(result):
+            _say_of(result.state, _path(result))
+            for line in _lines(result_spoken(result)):
                 _say(f"{'':12}  {line}")
         for out in report.left_out:
             _say_left_out(out)
         if not report.results:
-            _say(f"{WORDS[report.state]:12}  {report.summary}")
+            _say_of(report.state, report.summary)
         _say(f"{'':12}  {self._out / report.folder / REPORT}")
 
 
@@ -170,9 +192,12 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
+def _say_of(state: State, words: str) -> None:
+    _say(f"{say(WORDS[state]):12}  {words}")
+
+
 def _say_left_out(out: LeftOutReport) -> None:
-    more = f" and {len(out.paths) - 1} more" if len(out.paths) > 1 else ""
-    _say(f"{'left out':12}  {_short(out.paths[0])}{more}: {out.reason.code}: {out.reason.words}")
+    _say(f"{say(LEFT_OUT):12}  {_paths(out.paths)}: {out.reason.code}: {say(out.reason.words)}")
 
 
 def _counted(reports: Sequence[StudyReport]) -> str:
@@ -180,15 +205,19 @@ def _counted(reports: Sequence[StudyReport]) -> str:
     codes = Counter(
         code for report in reports for code in {item.code for result in report.results for item in result.warnings}
     )
-    return ", ".join(
-        f"{code} in {count}" for code, count in sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
-    )
+    ranked = sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
+    return say(", ").join(say("{code} in {count}", code=code, count=count) for code, count in ranked)
 
 
 def _path(result: ResultReport) -> str:
-    sources = result.scan.sources
-    more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
-    return f"{_short(sources[0].path)}{more}" if sources else "(no file)"
+    return _paths([source.path for source in result.scan.sources])
+
+
+def _paths(paths: Sequence[str]) -> str:
+    if not paths:
+        return say("(no file)")
+    first = _short(paths[0])
+    return say("{file} and {count} more", file=first, count=len(paths) - 1) if len(paths) > 1 else first
 
 
 def _short(path: str) -> str:
@@ -202,19 +231,14 @@ def _said(result: ResultReport) -> list[str]:
     found = result.findings
     if found is None:
         return []
-    return [*_phrases(found, result), *([] if looked_for(found) else [NOTHING_LOOKED_FOR])]
+    return [*_phrases(found, result), *([] if looked_for(found) else [say(NOTHING_LOOKED_FOR)])]
 
 
 def _phrases(found: FindingsReport, result: ResultReport) -> list[str]:
     if found.kind == "classification":
-        scores = [
-            f"{item.title}: score {item.score:.2f}"
-            + (f" (threshold {item.threshold:.2f})" if item.threshold is not None else "")
-            + (f", {item.urgency}" if item.urgency else "")
-            for item in found.labels
-        ]
-        likeliest = max(found.labels, key=lambda item: (item.positive and item.finding, item.score))
-        return scores + tile_words(found, likeliest.name)
+        scores = [_score(item, threshold_word(result.site, item.name)) for item in found.labels]
+        likeliest = max(found.labels, key=lambda item: (item.positive and item.finding, item.uncertain, item.score))
+        return scores + tile_words(found, likeliest.name) + map_words(found)
     if found.kind == "registration":
         return registration_words(found)
     if found.kind == "translation":
@@ -224,27 +248,41 @@ def _phrases(found: FindingsReport, result: ResultReport) -> list[str]:
     return [_region(region, result) for region in found.regions]
 
 
+def _score(item: LabelScore, called: str) -> str:
+    likely = [probability_words(item)] if item.probability is not None else []
+    words = say(", ").join([*likely, scored(item.score, item.threshold, called)])
+    doubt = f"{say(', ')}{say(NEEDS_A_READER)}" if item.uncertain else ""
+    return say("{title}: {words}", title=item.title, words=words) + _urgency(item) + doubt
+
+
 def _region(region: Region, result: ResultReport) -> str:
-    urgency = f", {region.urgency}" if region.urgency else ""
+    urgency = _urgency(region)
     if region.slices is not None:
         return f"{region_words(region, result.scan.grid)}{urgency}"
-    area = f", {area_words(region.area_mm2)}" if region.area_mm2 else ""
-    return f"{region.title}: {region.pixels} pixels{area}{urgency}"
+    area = [area_words(region.area_mm2)] if region.area_mm2 else []
+    words = say(", ").join([pixel_words(region.pixels), *area])
+    return say("{title}: {words}", title=region.title, words=words) + urgency
 
 
 def _boxes(found: DetectionReport, result: ResultReport) -> list[str]:
     """A phrase for each box, the surest first; where there is none, what was looked for."""
     if not found.boxes:
         sought = looked_for(found)
-        return [f"no box; looked for {', '.join(sought)}" if sought else "no box"]
-    return [box_words(box, result.scan.grid) + (f", {box.urgency}" if box.urgency else "") for box in found.boxes]
+        return [say("no box; looked for {titles}", titles=listed(sought)) if sought else say("no box")]
+    return [box_words(box, result.scan.grid) + _urgency(box) for box in found.boxes]
+
+
+def _urgency(item: LabelScore | Region | BoxReport) -> str:
+    """How urgent it is, and by which rule of the pack."""
+    rule = f" ({item.urgency_reason})" if item.urgency_reason else ""
+    return f"{say(', ')}{say(item.urgency)}{rule}" if item.urgency else ""
 
 
 def _brief(result: ResultReport) -> str:
     reasons = result.reasons
     phrases = _said(result) + [f"{item.code}: {item.words}" for item in reasons]
-    warned = [f"warning {item.code}" for item in result.warnings]
-    return "; ".join(phrases + warned)
+    warned = [say("warning {code}", code=item.code) for item in result.warnings]
+    return say("; ").join(phrases + warned)
 
 
 def _lines(result: ResultReport) -> list[str]:
@@ -252,11 +290,13 @@ def _lines(result: ResultReport) -> list[str]:
     lines = [f"{item.code}: {item.words} {item.detail} {item.action}" for item in reasons]
     lines += _said(result)
     if result.seen is not None:
-        lines.append(f"Seen: {seen_words(result.seen)}, and nothing else of the scan.")
+        lines.append(say("Seen: {slice}, and nothing else of the scan.", slice=seen_words(result.seen)))
+    lines += site_lines(result)
     if result.confirmed:
-        lines.append(f"Vouched for by a person: {vouched(result)}")
-    lines += [f"Warning {item.code}: {item.words} {item.action}" for item in result.warnings]
-    lines += [f"Note: {note}" for note in result.notes]
+        lines.append(say("Vouched for by a person: {what}", what=vouched(result)))
+    for item in result.warnings:
+        lines.append(f"{say('Warning {code}: {words}', code=item.code, words=item.words)} {item.action}")
+    lines += [say("Note: {note}", note=note) for note in result.notes]
     if result.findings is not None and result.pack is not None:
         lines.append(f"{result.pack.title}: {result.pack.intended_use}")
     return lines

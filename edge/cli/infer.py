@@ -32,7 +32,8 @@ def infer(
     confirm: Optional[list[str]] = typer.Option(
         None,
         metavar="NAME=VALUE",
-        help="Vouch for what the file does not tell: modality, body-part, view, age-years, unit, spacing.",
+        help="Vouch for what the file does not tell: modality, body-part, view, laterality, age-years, unit, spacing, "
+        "kvp, slice-thickness-mm, field-strength-tesla, contrast, presentation, lossy, burned-in.",
     ),
     allow_slower: bool = typer.Option(
         False, "--allow-slower", help="Run on another engine where the GPU that the pack was prepared for is gone."
@@ -41,20 +42,25 @@ def infer(
         None, metavar="VIEWS", help="What to write beside the report, parted by commas, instead of the usual pictures."
     ),
     profile: Optional[str] = typer.Option(
-        None, "--for", metavar="PLACE", help="Where the result goes: screen, pacs, old-pacs, paper or programs."
+        None, "--for", metavar="PLACE", help="Where the result goes: screen, pacs, old-pacs, paper, table or programs."
     ),
     language: str = typer.Option("en", help="Of words for people: en, fr, es, pt, sw, hi or ar."),
     identified: bool = typer.Option(
         False, "--identified", help="Let the report name the patient; without it no name or number stands there."
     ),
+    explain: Optional[str] = typer.Option(
+        None, metavar="WAY", help="Where scores come from: map (test the pack's own map) or occlusion. It takes longer."
+    ),
 ) -> None:
     """Examine scans with a model pack: a report and a picture for each study."""
     from edge.cli.console import Console
+    from edge.explain.told import way_of
     from edge.options import Options
     from edge.pipeline import Request, run
     from edge.roles import absolute
+    from edge.wanted import Wanted, language_of, views_of
     from edge.write import WRITERS
-    from edge.write.wanted import Wanted, language_of, views_of
+    from edge.write.register import register_kept
 
     confirmed, named = confirmed_in(confirm or []), scans_in(scan or [])
     if not paths and not named:
@@ -74,10 +80,13 @@ def infer(
                 language=language_of(language),
                 identified=identified,
             ),
+            explain=way_of(explain),
         ),
         allow_slower=allow_slower,
     )
-    with Console(json=json, out=out) as console:
+    wanted = request.options.wanted
+    with Console(json=json, out=out, language=wanted.language) as console, register_kept(out, wanted) as keep:
         for report in run(request, console, context.obj):
             console.show(report)
+            keep(report)
     raise typer.Exit(console.tally.exit_code)

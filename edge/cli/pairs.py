@@ -36,6 +36,30 @@ def scans_in(words: Sequence[str]) -> list[tuple[str, Path]]:
     return [(role, Path(path)) for role, path in pairs]
 
 
+def labels_in(words: Sequence[str], scans: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """Return the roles of files of labels, each with its path, from ``ROLE=PATH``.
+
+    Parameters
+    ----------
+    scans : sequence of (str, Path)
+        What `scans_in` gave: labels are of a scan that a person named.
+
+    Raises
+    ------
+    UsageError
+        A word is no pair, or names no scan.
+    """
+    from edge.register.labels import labels_of
+
+    pairs = [_pair(word, "--labels", "ROLE=PATH, such as moving=labels.nii.gz") for word in words]
+    named = {role for role, _ in scans}
+    for role, path in pairs:
+        if role not in named:
+            found = f"found no --scan {role}=PATH, expected the scans to be named, too"
+            raise UsageError(f"Giving the labels {path} of the scan {role!r}: {found}.")
+    return [(labels_of(role), Path(path)) for role, path in pairs]
+
+
 def _pair(word: str, option: str, expected: str) -> tuple[str, str]:
     name, equals, value = word.partition("=")
     if not equals or not name or not value:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli.pairs import confirmed_in, scans_in
+from edge.cli.pairs import confirmed_in, labels_in, scans_in
 from edge.errors import UsageError
 from edge.roles import absolute
 
@@ -31,3 +31,13 @@ def test_roles_go_by_absolute_paths() -> None:
 def test_a_scan_without_its_role_or_its_path_is_no_pair(word: str) -> None:
     with pytest.raises(UsageError, match=r"Reading --scan .*: expected ROLE=PATH"):
         scans_in([word])
+
+
+def test_labels_have_the_role_of_their_scan() -> None:
+    scans = scans_in(["fixed=a.nii", "moving=b.nii"])
+    assert labels_in(["moving=c.nii"], scans) == [("labels of moving", Path("c.nii"))]
+    assert labels_in([], []) == []
+    with pytest.raises(UsageError, match="expected the scans to be named, too"):
+        labels_in(["moving=c.nii"], scans[:1])
+    with pytest.raises(UsageError, match=r"Reading --labels 'moving': expected ROLE=PATH"):
+        labels_in(["moving"], scans)

@@ -77,6 +77,7 @@ def test_a_mark_that_an_editor_put_in_front_is_passed_over() -> None:
             "$.thresholds.bright.rule: found 'dice', expected one of 'sensitivity', 'specificity', 'youden', 'fixed'",
         ),
         ('rule = "sensitivity"', 'rule = "fixed"', "$.thresholds.bright.value: missing"),
+        ("at_least = 0.9", "at_least = 0.9\nerror = 0.5", "$.thresholds.bright.error: found 0.5, expected"),
         ('rule = "sensitivity"', 'rule = "best"', "$.thresholds.bright.rule: found 'best', expected one of"),
         ("finding = true", "finding = false", "$.thresholds.bright: found a threshold, expected them for none"),
         ('name = "bright"\nversion', 'name = "Bright!"\nversion', "$.name: found 'Bright!', expected lower-case"),
@@ -133,6 +134,8 @@ def test_a_mask_may_be_cut_where_its_dice_is_largest() -> None:
     assert description.thresholds == {"bright": ThresholdRule(rule="dice")}
     found["thresholds"]["bright"]["value"] = 0.5
     assert "$.thresholds.bright.value: found 0.5, expected none" in refusal(json.dumps(found), "pack.json")
+    found["thresholds"]["bright"] = {"rule": "dice", "error": 0.1}
+    assert "$.thresholds.bright.error: found 0.1, expected none for segm" in refusal(json.dumps(found), "pack.json")
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,40 @@ def test_the_lines_that_are_commented_out_fit_where_they_stand() -> None:
     assert task.windows == Windows(overlap=0.5, mirror=())
 
 
+SLIDES = {
+    "classification": {"scores": ["N", 1]},
+    "segmentation": {"maps": ["N", 2, 8, 8]},
+    "detection": {"boxes": ["N", 300, 7]},
+}
+
+
+RULE_OF = {"classification": '"specificity"', "segmentation": '"dice"', "detection": '"f1"'}
+
+
+@pytest.mark.parametrize("kind", SLIDES)
+def test_the_windows_of_a_picture_fit_where_they_stand(kind: str) -> None:
+    def said(line: str) -> str:
+        return {"rule": RULE_OF[kind], "colour": '"grey"'}.get(line.partition(" ")[0], answer(line))
+
+    text = draft(model_of(SLIDES[kind], ["N", 1, 8, 8]), "any")
+    assert "must bring a whole scan to 8 x 8; with it, a larger one is seen piece by\n" in text
+    assert "# piece, each of that size, such as a slide:\n" in text
+    assert ("# mirror = []" in text) == (kind != "detection")
+    text = filled(text, said)
+    for word in ("[task.windows]", "overlap = 0.5 ", "mirror", "skip_glass"):
+        text = text.replace(f"# {word}", word)
+    task = parse_description(text.encode(), "pack.toml").task
+    assert isinstance(task, (ClassificationTask, SegmentationTask, DetectionTask))
+    assert task.kind == kind
+    assert task.windows == Windows(overlap=0.5, skip_glass=True)
+
+
+@pytest.mark.parametrize("sizes", [["N", 8, 8, 3], ["N", 5, 8, 8]])
+def test_no_windows_are_drafted_for_a_picture_that_is_not_seen_in_them(sizes: list[Any]) -> None:
+    """Channels last, or several scans of one patient."""
+    assert "[task.windows]" not in draft(model_of({"scores": ["N", 1]}, sizes), "any")
+
+
 def test_channels_that_no_single_scan_has_are_scans_of_their_own() -> None:
     data = model_of({"scores": ["N", 1]}, ["N", 4, 32, 48, 48])
     text = draft(data, "any")

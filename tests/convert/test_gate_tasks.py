@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from convert.boxes import Matches
+from convert.calibration import Trust
 from convert.cam import MapCheck
 from convert.displacement import Registrations
 from convert.gate import segmentation
@@ -36,6 +37,7 @@ from edge.pack.manifest import (
     RegistrationTask,
     SegmentationTask,
     TranslationTask,
+    Zone,
 )
 from edge.testing import tiny_segmentation, tiny_threshold
 from tests.tasks.models import Activation, Mode, classification, label
@@ -128,6 +130,15 @@ def test_the_calibration_error_is_told_and_not_judged() -> None:
     assert judgement.verdict == "passed"
     assert list(judgement.told) == ["calibration-error small"]
     assert judgement.told["calibration-error small"] > 0.1
+
+
+def test_the_evidence_tells_of_trust_beside_what_is_judged() -> None:
+    zone = Zone(low=0.4, high=0.6, rule="r", chosen_on="films", n=200)
+    trusted = replace(side(said()), trust=Trust(uncertain={"small": zone}))
+    found = [figure.metric for figure in evidence_of(BINARY, scans_of(small=good()[0]), trusted, "films")]
+    assert found == [
+        "auc", "sensitivity", "specificity", "uncertain-share", "coverage-of-positives", "coverage-of-negatives",
+    ]  # fmt: skip
 
 
 def test_a_candidate_that_died_is_rejected_without_figures() -> None:
