@@ -66,7 +66,7 @@ def make_folder(folder: Path, *, scans: int, side: int) -> None:
     folder.mkdir()
     dataset = pydicom.dcmread(SCAN)
     small = dataset.pixel_array.astype(np.float32) * (2**BITS / 256)
-    film = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
+    film = cv2.resize(small, (side, side), interpolation=cv2.INTER_NEAREST)
     dataset.Rows = dataset.Columns = side
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, BITS, BITS - 1
     dataset.file_meta.TransferSyntaxUID = JPEGLSLossless

@@ -25,6 +25,7 @@ from convert.measure import Candidate, Feed, Measured, Progress, feeds_of, measu
 from convert.measured_file import dump_measured, load_measured
 from convert.quantise import Method, NothingToQuantiseError
 from convert.tune import LIMITS, Labelled, thresholds_of, undecided
+from convert.unrefusing import unrefusing
 from convert.work import Work
 from edge.errors import UsageError
 from edge.pack.manifest import Manifest, Precision, Threshold
@@ -116,7 +117,7 @@ def build(plan: Plan, progress: Progress, work: Work | None = None) -> Built:
     """
     _check_given(plan)
     _check_apart(plan)
-    return _Build(plan, progress, work or Work(None)).run()
+    return _Build(replace(plan, draft=unrefusing(plan.draft, plan.familiar)), progress, work or Work(None)).run()
 
 
 class _Build:

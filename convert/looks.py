@@ -108,12 +108,6 @@ def with_look(
     return replace(description, inputs=(looked,)), replace(built, candidates=(reference, *rest))
 
 
-def without_look(description: Description) -> Description:
-    """Return a description that refuses nothing by its look: what is built is measured with all scans of a set."""
-    inputs = (replace(item, accepts=replace(item.accepts, look=None)) for item in description.inputs)
-    return replace(description, inputs=tuple(inputs))
-
-
 def template_of(squares: Sequence[Square]) -> tuple[float, ...]:
     """Return the template of upright pictures, as `edge.check.look.reduced` gives them, row by row.
 

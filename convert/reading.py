@@ -16,7 +16,7 @@ from edge.findings import Notice
 from edge.pack.manifest import Input, Manifest
 from edge.prepare import prepare
 from edge.read import ScanReader
-from edge.reasons import UNKNOWN_BODY_PART, UNKNOWN_MODALITY, UNKNOWN_VIEW
+from edge.reasons import UNKNOWN_BODY_PART, UNKNOWN_LATERALITY, UNKNOWN_MODALITY, UNKNOWN_TECHNIQUE, UNKNOWN_VIEW
 from edge.roles import absolute, role_of, together
 from edge.scan import Scan, Series, StudyIndex
 
@@ -24,7 +24,7 @@ Feed = Mapping[str, NDArray[np.float32]]
 Found = Mapping[str, list[tuple[StudyIndex, Series]]]
 """By absolute path of what was named: the series that are there, each with its study."""
 
-SILENT = (UNKNOWN_MODALITY, UNKNOWN_BODY_PART, UNKNOWN_VIEW)
+SILENT = (UNKNOWN_MODALITY, UNKNOWN_BODY_PART, UNKNOWN_VIEW, UNKNOWN_LATERALITY, UNKNOWN_TECHNIQUE)
 HEADLESS = (
     "Give the scan as DICOM, whose header tells. A file that tells nothing, such as PNG, fits only a description whose"
     " `accepts` asks nothing there (an empty list); its pack then asks nothing of any scan."

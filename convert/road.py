@@ -23,7 +23,7 @@ from convert.document import FORMAT, VERSION, Conversion, PackNamed, Run
 from convert.familiar_rule import FamiliarRule
 from convert.familiar_step import with_familiar, with_undecided
 from convert.labels import LabelledSet, read_labels
-from convert.looks import with_look, without_look
+from convert.looks import with_look
 from convert.measure import Progress, feeds_of
 from convert.optimise import optimise
 from convert.outputs import Place, assemble
@@ -255,7 +255,7 @@ def plan_of(
             " untrained model is not judged."
         )
     tune, evaluate = _labelled(description, sets) if sets.evaluate is not None else (None, None)
-    draft = to_manifest(without_look(description), [_undecided(description, onnx)])
+    draft = to_manifest(description, [_undecided(description, onnx)])
     return Plan(
         draft=with_undecided(description.familiar, draft, onnx),
         onnx=onnx,

@@ -19,7 +19,11 @@ The way of the data, and where each part of it stands::
     register     displacement fields: warped scans and folds
     findings     what comes out
     explain      where a score comes from, on request, and whether that can be believed
-    write        report.json, and the pictures that are views of it
+    write        report.json, and the pictures, pages and documents that are views of it
+    objects      DICOM objects, made in a process of their own and proven in place
+    words        what is said to people, in seven languages; fonts renders them
+    replay       a report made again and compared
+    site         a pack on a site's own scans: evaluated, and its thresholds set
     pack         the model pack: manifest, files, safety, installed packs
     reasons      every stable code, with plain words and what to do
     errors       the error tree and the exit codes

@@ -15,7 +15,9 @@ from edge.reasons import (
     NOT_NEEDED,
     SEVERAL_PACKS_FIT,
     UNKNOWN_BODY_PART,
+    UNKNOWN_LATERALITY,
     UNKNOWN_MODALITY,
+    UNKNOWN_TECHNIQUE,
     UNKNOWN_VIEW,
     WRONG_STACK,
     Reason,
@@ -24,7 +26,7 @@ from edge.register.labels import assign_labels, label_roles
 from edge.roles import Roles, assign
 from edge.scan import LeftOut, Series, StudyIndex
 
-UNTOLD = (UNKNOWN_MODALITY, UNKNOWN_BODY_PART, UNKNOWN_VIEW)
+UNTOLD = (UNKNOWN_MODALITY, UNKNOWN_BODY_PART, UNKNOWN_VIEW, UNKNOWN_LATERALITY, UNKNOWN_TECHNIQUE)
 """What a series is refused for that may well be what the pack is made for."""
 
 

@@ -56,6 +56,8 @@ OWNERS = {
     "uharfbuzz": {"edge/write/shaped.py"},
     "segno": {"edge/write/page_sheet.py"},
     "babel": {"edge/words/catalogues.py"},
+    "sklearn": {"edge/site/figures.py", "edge/site/curves.py", "edge/site/logistic.py"},
+    "scipy": {"edge/site/figures.py", "edge/site/threshold.py"},
 }
 
 
@@ -143,7 +145,10 @@ def loaded_by(arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["--help", "infer --help", "bench --help", "pack --help", "engines --help", "prepare --help", "--version"],
+    [
+        *("--help", "infer --help", "bench --help", "pack --help", "engines --help", "prepare --help", "--version"),
+        *("evaluate --help", "calibrate --help", "replay --help"),
+    ],
 )
 def test_help_loads_nothing_heavy(command: str) -> None:
     heavy = {"numpy", "pydicom", "cv2", "onnxruntime", "nibabel", "imagecodecs", "openvino", "rich", "torch"}

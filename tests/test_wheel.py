@@ -26,6 +26,7 @@ def test_packs_schemas_weights_and_type_marker_are_shipped(shipped: set[str]) ->
     pack = ROOT / "edge" / "packs"
     files = {path.relative_to(ROOT).as_posix() for path in pack.rglob("*") if path.is_file()}
     files |= {"edge/py.typed", "edge/pack/manifest.schema.json", "edge/write/report.schema.json"}
+    files |= {str(path.relative_to(ROOT)) for kind in ("words/*.mo", "fonts/*") for path in (ROOT / "edge").glob(kind)}
     files |= {"convert/recipes/weights/chest_pneumonia.safetensors"}
     workshop = (ROOT / "convert").rglob("*")
     files |= {path.relative_to(ROOT).as_posix() for path in workshop if path.suffix in (".toml", ".jinja")}

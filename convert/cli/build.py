@@ -16,6 +16,9 @@ def build(
     out: Path = typer.Option(..., help="The pack, the conversion report and the model card go below this folder."),
     describe: Optional[Path] = typer.Option(None, help=console.DESCRIBE),
     calibrate: Optional[Path] = typer.Option(None, help=console.CALIBRATE),
+    learnt: Optional[Path] = typer.Option(
+        None, help="Scans such as the model learnt from, which show what is usual; without it, those of --calibrate."
+    ),
     evaluate: Optional[Path] = typer.Option(None, help=console.EVALUATE),
     tune: Optional[Path] = typer.Option(None, help=console.TUNE),
     tune_name: str = typer.Option("", help="What --tune is called in evidence; else its file's name."),
@@ -49,6 +52,7 @@ def build(
         description=console.description_of(describe, model),
         sets=Sets(
             calibrate=calibrate,
+            learnt=learnt,
             evaluate=evaluate,
             tune=tune,
             evaluate_words=evaluate_name,

@@ -65,13 +65,14 @@ def quantise(
 ) -> None:
     """Write a model in INT8 (calibrated with scans that are prepared as for an examination) or in FP16."""
     from convert.candidates import LOWERED
+    from convert.familiar import familiar_nodes
     from convert.half import to_fp16
     from convert.road import Sets
 
     say = console.Console()
     onnx = console.read_model(model)
     if precision == "fp16":
-        _written(out, to_fp16(onnx), {}, say, json=json)
+        _written(out, to_fp16(onnx, keep_float=familiar_nodes(onnx)), {}, say, json=json)
         return
     if engine not in LOWERED:
         raise UsageError(f"Reading --engine {engine!r}: expected one of {', '.join(LOWERED)}.")
@@ -89,6 +90,7 @@ def _int8(
 ) -> tuple[bytes, list[dict[str, Any]]]:
     """The Q/DQ model, and what it does to each layer, the worst first."""
     from convert.describe import check_fits, read_description
+    from convert.familiar import familiar_nodes
     from convert.measure import feeds_of
     from convert.quantise import calibrate as calibrated
     from convert.quantise import head_nodes
@@ -103,7 +105,8 @@ def _int8(
     plan = plan_of(untrained, onnx, sets, Ways())
     say(f"calibrating with {len(plan.calibrate)} scans ({method})")
     calibration = calibrated(onnx, feeds_of(plan.calibrate, plan.draft, plan.confirmed), method=method)
-    made = quantised(calibration, keep_float=[*head_nodes(onnx, outputs_of(plan.draft.task)), *keep_float])
+    head = (*head_nodes(onnx, outputs_of(plan.draft.task)), *familiar_nodes(onnx))
+    made = quantised(calibration, keep_float=[*head, *keep_float])
     errors = layer_errors(calibration.model, made, feeds_of(plan.calibrate[:32], plan.draft, plan.confirmed))
     for error in errors[:10]:
         say(f"{error.snr_db:7.1f} dB  {error.operator} {error.node}")

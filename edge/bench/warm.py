@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -151,7 +151,9 @@ class Warm:
             examination = examine(scans, self.pack.manifest, model, engine, clock)
             findings, refused = examination.findings, isinstance(examination.findings, Refusal)
             warnings = examination.warnings + (() if refused else self._models.notices(self.pack))
-            outcomes.append(examined(findings, warnings, scans, engine.facts, turn.asked, vouched))
+            site = self._models.site(self.pack)
+            outcome = examined(findings, warnings, scans, engine.facts, turn.asked, vouched, site)
+            outcomes.append(replace(outcome, result=replace(outcome.result, likeness=examination.likeness)))
         folder = out / turn.asked.folder
         with clock("write"):
             results = write_pictures(folder, outcomes)

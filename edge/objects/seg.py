@@ -71,6 +71,8 @@ def _object(
         content_time=identity.time,
     )
     _refer(made, subject, slices, frames)
+    if "FrameOfReferenceUID" not in made:  # its rows and columns are the source's, which alone may say what they follow
+        made.PatientOrientation = subject.sources[0].get("PatientOrientation")
     return finish(made, subject, number)
 
 

@@ -20,7 +20,7 @@ Files = tuple[tuple[str, str, bytes], ...]
 OF_OBJECTS = frozenset({WRONG_PLACE.code, OBJECT_NOT_MADE.code})
 """Failures of one view of one result, which no other study shares."""
 
-SAFE = ("overlay",)
+SAFE = ("overlay", "page")
 """Views that a failed result still has."""
 
 

@@ -16,7 +16,7 @@ from convert.build import Built, Plan
 from convert.describe import Description
 from convert.document import CandidateTold
 from convert.labels import LabelledSet
-from convert.looks import BEYOND, SIZE, Seen, look_of, mirrored, negative, template_of, turned, with_look, without_look
+from convert.looks import BEYOND, SIZE, Seen, look_of, mirrored, negative, template_of, turned, with_look
 from convert.radiograph import radiograph
 from convert.tune import Labelled
 from edge.check.look import Position, position_of, reduced
@@ -24,7 +24,7 @@ from edge.errors import UsageError
 from edge.pack.manifest import Accepts
 from edge.read import read_study
 from edge.scan import Scan
-from edge.testing import tiny_input, tiny_manifest
+from edge.testing import tiny_manifest
 from tests.check.films import LOOK, film, scan_of, square
 from tests.conftest import ROOT
 from tests.convert.scans import Heard
@@ -180,14 +180,6 @@ def test_few_scans_volumes_and_what_was_looked_at_before_change_nothing(
         assert with_look(each, plan, built, learnt, Heard()) == (each, built)
     assert with_look(description, replace(plan, tune=None), built, learnt, Heard()) == (description, built)
     assert with_look(description, plan, built, learnt[:49], Heard()) == (description, built)
-
-
-def test_while_it_is_built_a_pack_refuses_nothing_by_its_look() -> None:
-    manifest = tiny_manifest()
-    item = replace(tiny_input(), accepts=replace(tiny_input().accepts, look=LOOK))
-    kept = ("name", "version", "title", "status", "intended_use", "limits", "licence", "task")
-    description = Description(**{name: getattr(manifest, name) for name in kept}, inputs=(item,), thresholds={})
-    assert without_look(description).inputs == (tiny_input(),)
 
 
 # What films are changed into -----------------------------------------------------------------------------

@@ -205,11 +205,14 @@ def test_a_frame_of_an_enhanced_object_is_referred_to_by_number(tmp_path: Path) 
 
 
 def test_a_film_without_a_place_in_the_patient_is_outlined_on_its_own_pixels(tmp_path: Path) -> None:
-    film = picture(phantom((1, 20, 30))[0], ImagerPixelSpacing=[0.2, 0.2], BodyPartExamined="CHEST")
+    elements = {"ImagerPixelSpacing": [0.2, 0.2], "BodyPartExamined": "CHEST", "PatientOrientation": ["L", "F"]}
+    film = picture(phantom((1, 20, 30))[0], **elements)
     scan = scan_of(complete([film]), tmp_path / "src")
     codes = np.zeros(scan.grid.shape, np.uint8)
     codes[0, 3:9, 4:11] = 1
-    (frame,) = frames_in(files_of("seg", scan, outlined(codes, scan.grid)))
+    files = files_of("seg", scan, outlined(codes, scan.grid))
+    (frame,) = frames_in(files)
+    assert dcmread(io.BytesIO(files["seg.dcm"])).PatientOrientation == ["L", "F"]
     assert frame.grid is None
     assert frame.refers == (scan.sources[0].sop_instance_uid, 1)
     assert frame.pixels[3:9, 4:11].all()

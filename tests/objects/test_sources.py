@@ -157,7 +157,7 @@ def test_every_keyword_that_is_copied_is_the_standard_s(keywords: Sequence[str])
 def sources(folder: Path, count: int = 2) -> tuple[Source, ...]:
     """Files as they were examined."""
     folder.mkdir()
-    found = []
+    found: list[Source] = []
     for number in range(count):
         dataset = complete([picture(phantom((1, 4, 4))[0], SOPInstanceUID=f"2.25.{number + 1}")])[0]
         found += load(save(dataset, folder / f"SECRET^NAME-{number}.dcm")).sources

@@ -332,7 +332,7 @@ def test_tracking_follows_a_box_through_its_objects(film: Scan) -> None:
 def test_a_run_writes_a_report_and_draws_nothing_where_nothing_was_found(
     edgerun: Edgerun, examples: Path, tmp_path: Path
 ) -> None:
-    film = examples / "chest-normal-0234.dcm"
+    film = examples / "chest-normal-0235.dcm"
     ran_well = edgerun("infer", film, "--write", "sr,gsps", "--out", tmp_path, "--json")
     (told,) = ran_well.reports
     assert [file["name"] for file in told["results"][0]["files"]] == ["sr.dcm"]

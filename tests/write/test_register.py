@@ -169,7 +169,7 @@ def test_it_is_kept_only_where_it_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_run_writes_it_beside_the_studies(edgerun: Edgerun, examples: Path, tmp_path: Path) -> None:
-    ran = edgerun("infer", examples / "chest-normal-0234.dcm", "--write", "register", "--out", tmp_path)
+    ran = edgerun("infer", examples / "chest-normal-0235.dcm", "--write", "register", "--out", tmp_path)
     assert ran.code == 0
     (said,) = read(tmp_path)
     assert said["state"] == "no-finding"

@@ -1,0 +1,105 @@
+"""Every view of one result: what does not fit is noted, what failed fails the result, the rest is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from edge.errors import OutputError, ReadError
+from edge.objects.unfit import UnfitError
+from edge.reasons import DAMAGED, DISK_FULL, OBJECT_NOT_MADE, VIEW_NOT_INSTALLED, WRONG_PLACE
+from edge.table import Entry
+from edge.testing import phantom_scan
+from edge.wanted import Wanted
+from edge.write import Outcome
+from edge.write.made import check_installed, made
+from tests.write.outcomes import classified, outcome, score
+
+
+def plain(*_: object) -> Mapping[str, bytes]:
+    return {"plain.txt": b"plain", "more.txt": b"more"}
+
+
+def unfit(*_: object) -> Mapping[str, bytes]:
+    raise UnfitError("it has no corners")
+
+
+def misplaced(*_: object) -> Mapping[str, bytes]:
+    raise OutputError("It lies elsewhere.", WRONG_PLACE)
+
+
+def not_made(*_: object) -> Mapping[str, bytes]:
+    raise OutputError("It was killed.", OBJECT_NOT_MADE)
+
+
+def changed(*_: object) -> Mapping[str, bytes]:
+    raise ReadError("It changed.", DAMAGED)
+
+
+def full(*_: object) -> Mapping[str, bytes]:
+    raise OutputError("No room.", DISK_FULL)
+
+
+def told(result: object, scan: object, findings: object, *_: object) -> Mapping[str, bytes]:
+    return {"told.txt": f"{result.state} {scan is not None} {findings is not None}".encode()}  # type: ignore[attr-defined]
+
+
+TABLE = {
+    name: Entry(f"tests.write.test_made:{name}")
+    for name in ("plain", "unfit", "misplaced", "not_made", "changed", "full")
+} | {"overlay": Entry("tests.write.test_made:told")}
+
+
+def seen() -> Outcome:
+    scan = phantom_scan((1, 8, 8))
+    return outcome(scan, classified(scan, score("Spot", 0.9)))
+
+
+def written(*views: str) -> tuple[Outcome, dict[str, bytes], list[str]]:
+    """The outcome, its files, and the view of each."""
+    one = seen()
+    result, files = made(one.result, one.scan, one.findings, Wanted(views=views), TABLE)
+    return Outcome(result=result), {name: data for _, name, data in files}, [view for view, _, _ in files]
+
+
+def test_each_file_is_told_with_its_view() -> None:
+    one, files, views = written("overlay", "plain")
+    assert (list(files), views) == (["told.txt", "plain.txt", "more.txt"], ["overlay", "plain", "plain"])
+    assert one.result == seen().result
+
+
+def test_a_view_that_cannot_show_it_is_noted_and_the_others_are_written() -> None:
+    one, files, _ = written("unfit", "plain")
+    assert one.result.notes == ("unfit not written: it has no corners",)
+    assert (one.result.state, list(files)) == ("finding", ["plain.txt", "more.txt"])
+
+
+@pytest.mark.parametrize(("view", "code"), [("misplaced", "W803"), ("not_made", "W804"), ("changed", DAMAGED.code)])
+def test_a_view_that_failed_fails_the_result_whose_picture_says_so_alone(view: str, code: str) -> None:
+    one, files, _ = written("overlay", "plain", view)
+    result = one.result
+    assert result.failure is not None
+    assert (result.state, result.failure.code) == ("failed", code)
+    assert (result.findings, result.engine, result.refusals) == (None, None, ())
+    assert result.summary.startswith(f"Failed. {code}: ")
+    assert files == {"told.txt": b"failed True False"}
+
+
+def test_a_failed_result_has_no_picture_that_was_not_asked_for() -> None:
+    assert written("plain", "misplaced")[1] == {}
+
+
+def test_a_full_disk_is_no_failure_of_one_result() -> None:
+    with pytest.raises(OutputError, match="No room"):
+        written("full")
+
+
+def test_what_is_not_installed_is_said_with_what_brings_it() -> None:
+    table = {"sc": Entry("edge:none", needs=("json", "no_such_package"), extra="objects"), "plain": TABLE["plain"]}
+    check_installed(["plain"], table)
+    with pytest.raises(
+        OutputError, match=r"Writing sc: .* no_such_package is not installed\. It comes with edgerun\[objects\]"
+    ) as caught:
+        check_installed(["plain", "sc"], table)
+    assert caught.value.reason is VIEW_NOT_INSTALLED
