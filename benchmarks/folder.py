@@ -66,9 +66,10 @@ def make_folder(folder: Path, *, scans: int, side: int) -> None:
     folder.mkdir()
     dataset = pydicom.dcmread(SCAN)
     small = dataset.pixel_array.astype(np.float32) * (2**BITS / 256)
-    film = cv2.resize(small, (side, side), interpolation=cv2.INTER_NEAREST)
+    film = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
     dataset.Rows = dataset.Columns = side
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, BITS, BITS - 1
+    dataset.WindowCenter, dataset.WindowWidth = 2 ** (BITS - 1), 2**BITS
     dataset.file_meta.TransferSyntaxUID = JPEGLSLossless
     for number in range(scans):
         noise = np.random.default_rng(number).normal(0.0, 8.0, film.shape)

@@ -211,7 +211,7 @@ def test_train_to_writes_weights_and_tells_figures(maps: Maps, tmp_path: Path, m
     del maps  # its patches make the recipe's scans small
     data = wheel(tmp_path / "nilearn.whl", monkeypatch)
     monkeypatch.setattr(recipe, "CHECKED", 2)
-    monkeypatch.setattr(recipe.train, "__defaults__", (recipe.SEED, print, SMALL))
+    monkeypatch.setattr(recipe.train, "__defaults__", (recipe.SEED, print, SMALL, "cpu"))
     lines: list[str] = []
     recipe.train_to(data, tmp_path / "weights.safetensors", lines.append)
     recipe.build_model(tmp_path / "weights.safetensors")
