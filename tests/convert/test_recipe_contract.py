@@ -90,8 +90,12 @@ def scan_for(item: Input, seed: int) -> Scan:
 
 
 def test_the_description_of_the_embedded_pack_is_that_of_its_manifest() -> None:
+    """But for what its pictures look like, which the workshop learns."""
     manifest = open_pack(EMBEDDED / "chest-pneumonia").manifest
     description = described("chest-pneumonia")
+    (item,) = manifest.inputs
+    assert item.accepts.look is not None
+    manifest = replace(manifest, inputs=(replace(item, accepts=replace(item.accepts, look=None)),))
     for key in ("name", "version", "title", "status", "intended_use", "limits", "licence", "inputs", "task"):
         assert getattr(description, key) == getattr(manifest, key), key
     (threshold,) = {model.thresholds["pneumonia"].rule for model in manifest.models}
