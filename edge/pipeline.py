@@ -27,7 +27,7 @@ from edge.errors import EngineError, PackError, ReadError
 from edge.explain.ask import explain
 from edge.findings import Findings, Notice, Refusal
 from edge.models import Models
-from edge.objects.process import objects_apart
+from edge.objects import objects_apart
 from edge.options import Options
 from edge.pack.manifest import Manifest, Model
 from edge.pack.store import Pack

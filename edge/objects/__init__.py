@@ -6,9 +6,14 @@ parses what came from elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from edge.table import Entry
+
+if TYPE_CHECKING:
+    from edge.objects.process import ObjectMaker
 
 NEEDS = ("pydicom", "highdicom")
 EXTRA = "objects"
@@ -21,3 +26,17 @@ OBJECTS: Mapping[str, Entry] = {
     "pdf": Entry("edge.objects.pdf:build", needs=NEEDS, extra=EXTRA),
 }
 """By name of the view; each is a function of a `edge.objects.subject.Subject` that returns datasets."""
+
+
+@contextlib.contextmanager
+def objects_apart(views: Sequence[str]) -> Iterator[None]:
+    """Keep a process that makes DICOM objects for the length of a run in which such a view is wanted."""
+    if not set(views) & set(OBJECTS):
+        yield
+        return
+    maker: ObjectMaker = Entry("edge.objects.process:MAKER").load()  # type: ignore[assignment]
+    maker.start()
+    try:
+        yield
+    finally:
+        maker.close()

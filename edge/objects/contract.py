@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge.detect.instances import InstanceMask
 from edge.detect.place import PlacedBox
+from edge.explain.told import Faithfulness
 from edge.findings import (
     Classification,
     Detection,
@@ -20,6 +21,7 @@ from edge.findings import (
     LookedFor,
     Region,
     Segmentation,
+    Skipped,
     Tilewise,
 )
 from edge.geometry import Grid
@@ -65,6 +67,9 @@ class ClassificationTold:
     grade: str | None
     grid: Grid
     tilewise: Tilewise | None
+    map_rule: str | None
+    faithfulness: tuple[Faithfulness, ...]
+    skipped: Skipped | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,7 @@ class SegmentationTold:
     exclusive: bool
     grid: Grid
     in_windows: bool
+    skipped: Skipped | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,7 @@ class BoxTold:
     finding: bool
     urgency: Urgency | None
     place: PlacedBox
+    urgency_reason: str | None
     start: tuple[int, int] | None
     grid: Grid | None
 
@@ -105,6 +112,7 @@ class DetectionsTold:
     grid: Grid
     outside: int
     more: bool
+    skipped: Skipped | None
 
 
 Told = ClassificationTold | SegmentationTold | DetectionsTold
@@ -182,40 +190,31 @@ def scan_told(scan: Scan) -> ScanTold:
 def told(findings: Findings | None) -> tuple[Told | None, dict[str, NDArray[Any]]]:
     """Return findings as they travel: checked types, and the arrays that go with them."""
     if isinstance(findings, Classification):
-        one = ClassificationTold(
-            labels=findings.labels, grade=findings.grade, grid=findings.grid, tilewise=findings.tilewise
-        )
-        return one, {}
+        return ClassificationTold(**_shared(ClassificationTold, findings)), {}
     if isinstance(findings, Segmentation):
-        regions, exclusive = findings.regions, findings.exclusive
-        outlined = SegmentationTold(
-            regions=regions, exclusive=exclusive, grid=findings.grid, in_windows=findings.in_windows
-        )
+        outlined = SegmentationTold(**_shared(SegmentationTold, findings))
         return outlined, {} if findings.in_windows else {CODES: findings.codes}
     if isinstance(findings, Detections):
         boxes = tuple(_box_told(box) for box in findings.boxes)
         masks = {MASK.format(n): box.mask.pixels for n, box in enumerate(findings.boxes) if box.mask is not None}
-        marked = DetectionsTold(
-            boxes=boxes, labels=findings.labels, grid=findings.grid, outside=findings.outside, more=findings.more
-        )
-        return marked, masks
+        return DetectionsTold(**{**_shared(DetectionsTold, findings), "boxes": boxes}), masks
     return None, {}
 
 
+def _shared(kind: Any, one: Any) -> dict[str, Any]:
+    """The values of `one` that a dataclass has fields for by the same name; one that is missing shows there."""
+    return {field.name: getattr(one, field.name) for field in fields(kind) if field.name in _fields_of(one)}
+
+
+def _fields_of(one: Any) -> set[str]:
+    """The names of a dataclass's fields but the one that tells it from others in a union."""
+    return {field.name for field in fields(one)} - {"kind"}
+
+
 def _box_told(box: Detection) -> BoxTold:
-    return BoxTold(
-        name=box.name,
-        title=box.title,
-        code=box.code,
-        score=box.score,
-        threshold=box.threshold,
-        positive=box.positive,
-        finding=box.finding,
-        urgency=box.urgency,
-        place=box.place,
-        start=None if box.mask is None else box.mask.start,
-        grid=None if box.mask is None else box.mask.grid,
-    )
+    start = None if box.mask is None else box.mask.start
+    grid = None if box.mask is None else box.mask.grid
+    return BoxTold(**_shared(BoxTold, box), start=start, grid=grid)
 
 
 def findings_of(found: Told | None, arrays: Arrays) -> Seen | None:
@@ -229,36 +228,19 @@ def findings_of(found: Told | None, arrays: Arrays) -> Seen | None:
     if found is None:
         return None
     if found.kind == "classification":
-        return Classification(labels=found.labels, grade=found.grade, grid=found.grid, tilewise=found.tilewise)
+        return Classification(**_shared(Classification, found))
     if found.kind == "segmentation":
         codes = np.zeros((0, 0, 0), np.uint8) if found.in_windows else arrays[CODES]
-        return Segmentation(
-            regions=found.regions,
-            codes=codes,
-            exclusive=found.exclusive,
-            grid=found.grid,
-            in_windows=found.in_windows,
-        )
+        return Segmentation(**_shared(Segmentation, found), codes=codes)
     boxes = tuple(_detection(box, arrays.get(MASK.format(n))) for n, box in enumerate(found.boxes))
-    return Detections(boxes=boxes, labels=found.labels, grid=found.grid, outside=found.outside, more=found.more)
+    return Detections(**{**_shared(Detections, found), "boxes": boxes})
 
 
 def _detection(box: BoxTold, pixels: NDArray[Any] | None) -> Detection:
     mask = None
     if pixels is not None and box.start is not None and box.grid is not None:
         mask = InstanceMask(start=box.start, pixels=pixels, grid=box.grid)
-    return Detection(
-        name=box.name,
-        title=box.title,
-        code=box.code,
-        score=box.score,
-        threshold=box.threshold,
-        positive=box.positive,
-        finding=box.finding,
-        urgency=box.urgency,
-        place=box.place,
-        mask=mask,
-    )
+    return Detection(**_shared(Detection, box), mask=mask)
 
 
 def parts_as_arrays(parts: Mapping[str, bytes]) -> dict[str, NDArray[Any]]:

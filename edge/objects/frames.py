@@ -48,8 +48,8 @@ def frames_seen(subject: Subject) -> tuple[SourceFrame | None, ...]:
 
 
 def is_multi_frame(source: Dataset) -> bool:
-    """Whether frames of a source are referred to by number: wherever it may have several (PS3.3 table 10-3)."""
-    return "NumberOfFrames" in source
+    """Whether frames of a source are referred to by number: where it has several (PS3.3 table 10-3)."""
+    return int(source.get("NumberOfFrames") or 1) > 1
 
 
 def image_reference(source: Dataset, frames: Iterable[int] = ()) -> Dataset:

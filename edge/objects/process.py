@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, TypeVar
 
 from numpy.typing import NDArray
@@ -17,7 +15,6 @@ from edge.engines.apart import _Child, _ChildGoneError
 from edge.engines.apart_worker import read_tensors, write_tensors
 from edge.errors import CodedError, OutputError, ReadError
 from edge.frames import FrameError, read_frame, write_frame
-from edge.objects import OBJECTS
 from edge.objects.contract import Answer, Arrays, Failed, Made, Make, Ready, Settings, Unfit
 from edge.objects.unfit import UnfitError
 from edge.read.process import default_limit_bytes
@@ -151,16 +148,3 @@ def _raised(failed: Failed) -> CodedError:
 
 MAKER = ObjectMaker()
 """The one of this process; between two runs it has no child."""
-
-
-@contextlib.contextmanager
-def objects_apart(views: Sequence[str], objects: Mapping[str, object] = OBJECTS) -> Iterator[None]:
-    """Keep a child that makes DICOM objects for the length of a run in which such a view is wanted."""
-    if not set(views) & set(objects):
-        yield
-        return
-    MAKER.start()
-    try:
-        yield
-    finally:
-        MAKER.close()

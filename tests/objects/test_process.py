@@ -17,8 +17,8 @@ import pytest
 from pydicom import dcmread
 
 from edge.errors import OutputError, ReadError
-from edge.objects import process
-from edge.objects.process import MAKER, ObjectMaker, objects_apart
+from edge.objects import objects_apart, process
+from edge.objects.process import MAKER, ObjectMaker
 from edge.objects.unfit import UnfitError
 from edge.options import Options
 from edge.pipeline import Request, run

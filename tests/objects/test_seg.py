@@ -229,6 +229,13 @@ def test_one_frame_of_a_clip_is_outlined_and_referred_to_by_number(tmp_path: Pat
     assert frame.refers == (scan.sources[0].sop_instance_uid, 3)
 
 
+def test_the_one_frame_of_a_file_that_counts_its_frames_is_not_referred_to_by_number(tmp_path: Path) -> None:
+    film = picture(phantom((1, 20, 30))[0], NumberOfFrames=1)
+    scan = scan_of(complete([film]), tmp_path / "src")
+    made = read(scan, outlined(np.ones(scan.grid.shape, np.uint8), scan.grid))
+    assert [element.value for element in made.iterall() if element.keyword == "ReferencedFrameNumber"] == []
+
+
 def test_a_scan_with_a_place_and_no_name_of_its_space_gets_one(tmp_path: Path) -> None:
     datasets = complete(series(phantom(SHAPE), GRID))
     for dataset in datasets:
