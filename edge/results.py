@@ -23,7 +23,7 @@ from edge.options import Options
 from edge.pack.store import Pack
 from edge.reasons import NOTHING_THERE
 from edge.register.labels import told_lengths
-from edge.scan import Acquisition, Found, LeftOut, Scan, Series, Source, StudyIndex
+from edge.scan import Acquisition, Found, Identity, LeftOut, Scan, Series, Source, StudyIndex
 from edge.site.named import SiteReport
 from edge.site.place import site_sha256
 from edge.words import message, say
@@ -33,6 +33,7 @@ from edge.write.of_pack import pack_report
 from edge.write.report import (
     SYNTHETIC,
     FindingsReport,
+    PatientReport,
     ReasonReport,
     ResultReport,
     Run,
@@ -214,7 +215,7 @@ def examined(
         state=state,
         summary=_summary(state, said, refusals),
         uid=asked.uid_of([source.path for each in scans.values() for source in each.sources]),
-        scan=_scan_report(scan),
+        scan=_scan_report(scan, asked),
         pack=pack_report(asked.pack, asked.options.wanted.language, engine),
         engine=engine if seen else None,
         site=site if seen else None,
@@ -223,7 +224,7 @@ def examined(
         warnings=tuple(of_notice(note) for note in warnings),
         notes=tuple(dict.fromkeys(note for each in scans.values() for note in each.warnings)),
         confirmed=vouched,
-        others={name: _scan_report(scans[name]) for name in others},
+        others={name: _scan_report(scans[name], asked) for name in others},
         seen=None if seen is None else slice_report(scan, seen),
     )
     return Outcome(result=result, scan=scan, findings=seen)
@@ -283,6 +284,7 @@ def _without_findings(
         grid=None,
         acquisition=_told(series.acquisition) if series else Acquisition(),
         sources=asked.sources_of(paths),
+        patient=_patient(series.identity, asked) if series else None,
     )
     return ResultReport(
         state=state,
@@ -316,7 +318,7 @@ def _summary(state: State, found: FindingsReport | None, reasons: Sequence[Reaso
     return f"{doubt} {looked}" if unsure else f"No finding. {looked}"
 
 
-def _scan_report(scan: Scan) -> ScanReport:
+def _scan_report(scan: Scan, asked: Asked) -> ScanReport:
     return ScanReport(
         study_instance_uid=scan.identity.study_instance_uid,
         series_instance_uid=scan.identity.series_instance_uid,
@@ -326,7 +328,15 @@ def _scan_report(scan: Scan) -> ScanReport:
         lengths_told=scan.lengths_told,
         acquisition=_told(scan.acquisition),
         sources=scan.sources,
+        patient=_patient(scan.identity, asked),
     )
+
+
+def _patient(identity: Identity, asked: Asked) -> PatientReport | None:
+    """The patient, where the report is to name them."""
+    if not asked.options.wanted.identified:
+        return None
+    return PatientReport(name=identity.patient_name, number=identity.patient_id, birth_date=identity.birth_date)
 
 
 def _told(acquisition: Acquisition) -> Acquisition:

@@ -205,8 +205,8 @@ class Scan:
         Whether z is a single picture, a direction in space, or a sequence in time or of loose frames whose grid
         tells only the place of each picture's pixels.
     unit : str
-        What a value is: ``HU``, ``SUVbw`` (g/ml), another (0028,1054) Rescale Type or (0054,1001) Units,
-        ``stored value``, or ``unknown``.
+        What a value is: ``HU``, ``SUVbw`` (g/ml), another term of (0028,1054) Rescale Type or (0054,1001) Units,
+        ``stored value``, ``other`` where the file names what is no term, or ``unknown``.
     value_range : tuple of float, optional
         Least and greatest value that the format can express, after the modality transform.
     window : Window, optional

@@ -48,8 +48,17 @@ class ReasonReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PatientReport:
+    """Whose scan it is, as the file tells: (0010,0010), (0010,0020) and (0010,0030); null where it does not."""
+
+    name: str | None
+    number: str | None
+    birth_date: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScanReport:
-    """Which scan this result is of. Neither the patient's name nor number stands here.
+    """Which scan this result is of. The patient stands here only where ``--identified`` asks for it.
 
     Where ``lengths_told`` is false, the unit of the grid's lengths is not known.
     """
@@ -62,6 +71,7 @@ class ScanReport:
     lengths_told: bool = True
     acquisition: Acquisition
     sources: tuple[Source, ...]
+    patient: PatientReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

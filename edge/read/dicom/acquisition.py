@@ -92,7 +92,7 @@ def acquisition_of(dataset: Dataset, image: PixelDescription, *, lossy_syntax: b
         body_part=_upper(dataset, "BodyPartExamined"),
         view=_view(dataset),
         laterality=_laterality(dataset),
-        sex=_upper(dataset, "PatientSex"),
+        sex=_sex(dataset),
         age_years=_age_years(dataset),
         photometric="RGB" if image.in_colour else image.photometric,
         image_type=texts(dataset, "ImageType"),
@@ -107,6 +107,12 @@ def acquisition_of(dataset: Dataset, image: PixelDescription, *, lossy_syntax: b
         slice_thickness_mm=_positive(dataset, "SliceThickness") or _shared_thickness_mm(dataset),
         field_strength_tesla=_positive(dataset, "MagneticFieldStrength"),
     )
+
+
+def _sex(dataset: Dataset) -> str | None:
+    """M, F or O (PS3.3 C.7.1.1); another word is none, and may be anything."""
+    sex = _upper(dataset, "PatientSex")
+    return sex if sex in ("M", "F", "O") else None
 
 
 def _upper(dataset: Dataset, keyword: str) -> str | None:

@@ -15,6 +15,15 @@ from edge.read.dicom.tables import LookupTable, lookup_table
 from edge.read.dicom.values import bad_value, element_name, first_item, number, text
 from edge.reasons import BAD_HEADER
 
+OTHER_UNIT = "other"
+UNITS = frozenset(
+    {"stored value", "unknown", "GY", "RELATIVE"}
+    | {"OD", "HU", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}
+    | {"CNTS", "NONE", "CM2", "CM2ML", "PCNT", "CPS", "BQML", "MGMINML", "UMOLMINML", "MLMING", "MLG", "1CM", "UMOLML"}
+    | {"PROPCNTS", "PROPCPS", "MLMINML", "MLML", "GML", "STDDEV"}
+)
+"""What values are said to be in: ours, and the terms of (3004,0002), (0028,1054) and (0054,1001): PS3.3 C.8.8.3.2,
+C.11.1.1.2 and C.8.9.1.1.3."""
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 """(0008,0016) begins so for screenshots and scanned paper, in whichever series they are sent."""
 
@@ -82,8 +91,8 @@ def transform_of(dataset: Dataset, groups: Sequence[Dataset], image: PixelDescri
             return Transform(rescale=rescale, unit=_unit(place, dataset, rescale))
     dose = number(dataset, "DoseGridScaling")
     if dose:
-        return Transform(rescale=Rescale(dose), unit=(text(dataset, "DoseUnits") or "unknown").upper())
-    return Transform(unit=text(dataset, "Units") or "stored value")
+        return Transform(rescale=Rescale(dose), unit=_term((text(dataset, "DoseUnits") or "unknown").upper()))
+    return Transform(unit=_term(text(dataset, "Units") or "stored value"))
 
 
 def output_dtype(image: PixelDescription, transforms: Sequence[Transform]) -> np.dtype[np.generic]:
@@ -152,7 +161,7 @@ def _unit(place: Dataset, dataset: Dataset, rescale: Rescale) -> str:
     if named != "unknown":
         return named
     if units:
-        return units
+        return _term(units)
     captured = is_captured(dataset)
     if text(dataset, "Modality") == "CT" and not captured and text(place, "RescaleType") is None:
         return "HU"
@@ -171,7 +180,12 @@ def is_captured(dataset: Dataset) -> bool:
 def _named_unit(place: Dataset, keyword: str) -> str:
     """US stands for unspecified, PS3.3 C.11.1.1.2."""
     named = text(place, keyword)
-    return "unknown" if named in (None, "US") else named
+    return "unknown" if named in (None, "US") else _term(named)
+
+
+def _term(unit: str) -> str:
+    """A unit as the standard names it; of any other text, which may name a patient, only that there is one."""
+    return unit if unit in UNITS else OTHER_UNIT
 
 
 def _modality_table(item: Dataset, *, little: bool) -> LookupTable:
