@@ -133,7 +133,9 @@ def _notice(reason: Reason, accepts: Accepts, detail: str) -> Notice:
 def _contrast(picture: NDArray[Any]) -> float:
     """From the 0.5th to the 99.5th percentile, so that a few dead or hot points do not count."""
     step_y, step_x = (max(1, size // LOOKED_AT) for size in picture.shape)
-    low, high = np.percentile(picture[::step_y, ::step_x], [0.5, 99.5])
+    values = np.sort(picture[::step_y, ::step_x], axis=None)
+    # As np.percentile, which would import numpy.ma: a twentieth of a cold start.
+    low, high = np.interp(np.multiply([0.005, 0.995], values.size - 1), np.arange(values.size), values)
     return float(high - low)
 
 
