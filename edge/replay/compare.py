@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,9 @@ from edge.typed import dump
 from edge.write.report import BoxReport, FindingsReport, ResultReport, StudyReport, said_in
 
 MOST_SHOWN = 60
+
+NUMBERED = frozenset({"page", "pdf", "fhir", "sr", "seg", "sc", "gsps"})
+"""Views whose bytes hold the result's number, which is made from what was asked, such as the name of an engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,8 @@ class Comparison:
         Whether every value and the bytes of every file were compared; else decisions and scores.
     why_not_exact : tuple of str
         What of engine and software is another one, each in words; empty where `exact`.
+    not_compared : tuple of str
+        Files, by name, whose bytes hold the number of the result, where that is another one; else empty.
     differences : tuple of Difference
         Empty: the result was made again.
     largest : float, optional
@@ -44,6 +49,7 @@ class Comparison:
 
     exact: bool
     why_not_exact: tuple[str, ...] = ()
+    not_compared: tuple[str, ...] = ()
     differences: tuple[Difference, ...]
     largest: float | None = None
     tolerance: float | None = None
@@ -58,12 +64,15 @@ def compare(before: StudyReport, after: StudyReport, manifest: Manifest) -> Comp
     """Return what differs between a report and one that was made again.
 
     Made by the same versions on the same engine, both must be equal in everything but the time they took, where the
-    files lie, and the request's own hash. Made otherwise, both must decide alike, and what the pack's known answers
-    are compared by may differ by their tolerance.
+    files lie, and the request's own hash with what is made from it: the result's number, and files that hold it. Made
+    otherwise, both must decide alike, and what the pack's known answers are compared by may differ by their tolerance.
     """
     others = tuple(_another_maker(before, after))
     if not others:
-        return Comparison(exact=True, differences=tuple(_differ("$", _content(before), _content(after))))
+        numbered = _numbered_anew(before, after)
+        differences = tuple(_differ("$", _content(before, numbered), _content(after, numbered)))
+        return Comparison(exact=True, not_compared=numbered, differences=differences)
+    others += tuple(_other_thresholds(before, after))
     tolerance = tolerance_of(manifest, after)
     largest, far = _answers_differ(before, after, tolerance)
     decided = _differ("$", _decisions(before), _decisions(after))
@@ -92,21 +101,37 @@ def _another_maker(before: StudyReport, after: StudyReport) -> Iterator[str]:
                 yield f"the engine's {key} was {old_value} and is {new_value}"
 
 
-def _content(report: StudyReport) -> dict[str, Any]:
+def _other_thresholds(before: StudyReport, after: StudyReport) -> Iterator[str]:
+    files = [{result.site.file_sha256[:8] for result in report.results if result.site} for report in (before, after)]
+    if files[0] != files[1]:
+        old, new = (f"this site's (file {', '.join(sorted(found))})" if found else "the pack's own" for found in files)
+        yield f"the thresholds were {old} and are {new}"
+
+
+def _numbered_anew(before: StudyReport, after: StudyReport) -> tuple[str, ...]:
+    """The files that cannot be the same, as the number that they hold is another one."""
+    pairs = zip(before.results, after.results, strict=False)
+    return tuple(file.name for old, new in pairs if old.uid != new.uid for file in old.files if file.role in NUMBERED)
+
+
+def _content(report: StudyReport, numbered: Collection[str]) -> dict[str, Any]:
     """What must be equal: paths stand for the contents of their files, and left out are hashes of the request."""
     return {
         "state": report.state,
-        "results": [_result(result) for result in report.results],
+        "results": [_result(result, numbered) for result in report.results],
         "left_out": sorted(item.reason.code for item in report.left_out for _ in item.paths),
     }
 
 
-def _result(result: ResultReport) -> dict[str, Any]:
+def _result(result: ResultReport, numbered: Collection[str]) -> dict[str, Any]:
     document: dict[str, Any] = dump(result)
     document.pop("uid")
     for scan in (document["scan"], *document["others"].values()):
         for source in scan["sources"]:
             source.pop("path")
+    for file in document["files"]:
+        if file["name"] in numbered:
+            file.pop("sha256")
     return document
 
 

@@ -45,10 +45,16 @@ class Given:
 
     @property
     def options(self) -> Options:
-        """What was asked, with the sources where they lie now."""
+        """What was asked, with the sources where they lie now: those of a folder that has a role keep it."""
         asked = self.report.options or Options()
+        moved = {
+            str(place): role
+            for folder, role in sorted(asked.roles.items(), key=lambda named: len(named[0]))
+            for path, place in self.places.items()
+            if Path(folder) in Path(path).parents and place != Path(path)
+        }
         roles = {str(self.places.get(path, path)): role for path, role in asked.roles.items()}
-        return replace(asked, roles=roles)
+        return replace(asked, roles=moved | roles)
 
 
 def read_report(path: Path) -> StudyReport:

@@ -6,10 +6,15 @@ from edge.replay.compare import Comparison
 
 MOST_TOLD = 20
 
+ANOTHER_MAKER = (
+    "Not the same software or engine as when the report was made. So decisions and scores are compared, and neither "
+    "places and outlines nor the files beside the report:"
+)
+
 
 def told(comparison: Comparison) -> list[str]:
     """Return what came of a replay, line by line."""
-    lines = [] if comparison.exact else ["Not the same software or engine as when the report was made:"]
+    lines = [] if comparison.exact else [ANOTHER_MAKER]
     lines += [f"  {words}" for words in comparison.why_not_exact]
     lines += [f"  {item.path}: was {item.before}, is {item.after}" for item in comparison.differences[:MOST_TOLD]]
     if more := len(comparison.differences) - MOST_TOLD:
@@ -21,7 +26,9 @@ def _verdict(comparison: Comparison) -> str:
     if not comparison.same:
         return "DIFFERENT: the result was not made again."
     if comparison.exact:
-        return "THE SAME: every value, and every byte of every file beside the report."
+        numbered = ", ".join(comparison.not_compared)
+        but = f" but {numbered}: there stands the number of the result, which is another one here" if numbered else ""
+        return f"THE SAME: every value, and every byte of every file beside the report{but}."
     if comparison.largest is None:
         return "THE SAME decisions. The report holds no scores to compare."
     if comparison.tolerance is None:

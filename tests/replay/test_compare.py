@@ -13,6 +13,7 @@ from edge.pack.store import find_pack
 from edge.reasons import UNKNOWN_AGE
 from edge.replay.compare import answers_in, compare, tolerance_of
 from edge.replay.words import told
+from edge.site.named import SiteReport
 from edge.write.report import ClassificationReport, FileReport, ResultReport, StudyReport, of_reason
 from tests.write.test_report import OUTCOMES, report_of
 
@@ -132,6 +133,19 @@ def test_other_software_is_named(report: StudyReport, manifest: Manifest) -> Non
     found = compare(report, other, manifest)
     assert not found.exact
     assert found.why_not_exact[0].endswith("and is 99")
+
+
+def test_thresholds_of_a_site_that_are_gone_are_named(report: StudyReport, manifest: Manifest) -> None:
+    site = SiteReport(file_sha256="ab" * 32, table_sha256="cd" * 32, decided_utc="2026-01-02T03:04:05Z", labels={})
+    before = with_result(report, lambda result: replace(result, site=site))
+    assert not compare(before, report, manifest).same
+    named = compare(before, scored(report, 0.0), manifest).why_not_exact
+    assert named[-1] == "the thresholds were this site's (file abababab) and are the pack's own"
+    assert not any("threshold" in words for words in compare(before, scored(before, 0.0), manifest).why_not_exact)
+
+
+def test_what_another_engine_is_not_compared_by_is_told(report: StudyReport, manifest: Manifest) -> None:
+    assert "neither places and outlines nor the files" in told(compare(report, scored(report, 0.0), manifest))[0]
 
 
 def test_the_tolerance_is_that_of_the_precision_that_ran(report: StudyReport, manifest: Manifest) -> None:

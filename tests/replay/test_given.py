@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge.errors import CodedError
+from edge.options import Options
 from edge.pipeline import Request, run
 from edge.replay.given import given, read_report, sources_in
 from edge.write.report import content_sha256
@@ -104,6 +106,18 @@ def test_a_source_that_was_moved_is_found_by_its_contents(kept: Path, scan: Path
     (deep.parent / scan.name).write_bytes(b"another scan of the same name")
     moved = Path(shutil.move(scan, deep))
     assert given(read_report(kept), scans=tmp_path / "stick").places == {str(scan): moved}
+
+
+def test_scans_of_a_folder_that_has_a_role_keep_it_when_they_are_moved(kept: Path, tmp_path: Path) -> None:
+    ask = given(read_report(kept))
+    scans, stick = tmp_path / "scans", tmp_path / "stick"
+    options = Options(roles={str(scans / "deep"): "t2", str(scans): "t1", str(scans / "c.nii"): "flair"})
+    ask = replace(ask, report=replace(ask.report, options=options))
+    names = ("a.nii", "deep/b.nii", "c.nii")
+    there = replace(ask, places={str(scans / name): scans / name for name in names})
+    assert there.options == options
+    moved = replace(ask, places={str(scans / name): stick / Path(name).name for name in names}).options.roles
+    assert [moved[str(stick / name)] for name in ("a.nii", "b.nii", "c.nii")] == ["t1", "t2", "flair"]
 
 
 def test_another_version_of_the_pack_is_not_taken(kept: Path) -> None:
