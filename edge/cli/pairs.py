@@ -14,12 +14,16 @@ def confirmed_in(words: Sequence[str]) -> dict[str, str]:
     Raises
     ------
     UsageError
-        A word is no pair, or makes no sense.
+        A word is no pair, or makes no sense, or two words vouch for different values of one thing.
     """
     from edge.check import confirm
     from edge.scan import Acquisition
 
-    told = dict(_pair(word, "--confirm", "NAME=VALUE, such as body-part=CHEST") for word in words)
+    told: dict[str, str] = {}
+    for word in words:
+        name, value = _pair(word, "--confirm", "NAME=VALUE, such as body-part=CHEST")
+        if told.setdefault(name, value) != value:
+            raise UsageError(f"Reading --confirm {word!r}: found {name}={told[name]}, too, expected one value.")
     confirm(Acquisition(), told)
     return told
 

@@ -3,9 +3,11 @@
 The rule looks at the slide in small (`edge.read.slide.OVERVIEW`), where each pixel is the mean of many. What is far
 from white there, by darkness or by colour, is tissue: the distance is 255 less the lowest of red, green and blue, as
 glass is bright and has no colour. Otsu's threshold (IEEE Transactions on Systems, Man, and Cybernetics 9, 1979) parts
-the distances in two; where the nearer part is no glass, everything counts as tissue. The limit lies at a quarter of the
-way from the mean of the glass to that of the tissue, so that pale tissue stays, and a pixel around all tissue stays,
-too. A speck that is much smaller than a pixel of the slide in small can be missed, which is why a pack must ask for it.
+the distances in two; where the nearer part is no glass, everything counts as tissue. The nearer part is parted again
+for as long as it is two things itself, as a pen's ink or tissue that is very dark would else leave pale tissue with the
+glass. The limit lies at a quarter of the way from the mean of the glass to that of what is nearest to it, so that pale
+tissue stays, and a pixel around all tissue stays, too. A speck that is much smaller than a pixel of the slide in small
+can be missed, which is why a pack must ask for it.
 """
 
 from __future__ import annotations
@@ -27,8 +29,14 @@ GLASS = 40.0
 APART = 15.0
 """Mean distances of glass and tissue differ by this at least; else they are one thing with noise."""
 
+FAINT = 2 * APART
+"""Mean distance from white of tissue, at least: what is nearer is glass beside pure white, as of tiles not scanned."""
+
 PALE = 0.25
 """Of the way from the mean of glass to that of tissue: from here on it is tissue."""
+
+BLACK = 200.0
+"""Distance from white of half of the pixels, from which on they are no bright field: what is bright glows."""
 
 AROUND = 1
 """Pixels of the slide in small, beside tissue, that count as tissue."""
@@ -57,7 +65,7 @@ def tissue_of(picture: NDArray[Any]) -> NDArray[np.bool_] | None:
     if picture.dtype != np.uint8:
         return None
     away = 255 - (picture.min(axis=-1) if picture.ndim == 3 else picture)
-    limit = _limit(away)
+    limit = None if np.median(away) >= BLACK else _limit(away)
     if limit is None:
         return None
     found = (away >= limit).astype(np.uint8)
@@ -68,6 +76,19 @@ def tissue_of(picture: NDArray[Any]) -> NDArray[np.bool_] | None:
 def _limit(away: NDArray[np.uint8]) -> float | None:
     """The distance from white from which on a pixel is tissue; None where there is no glass."""
     counts = np.bincount(away.ravel(), minlength=_LEVELS).astype(np.float64)
+    limit = None
+    while (parted := _parted(counts)) is not None:
+        last, glass, tissue = parted
+        limit = glass + PALE * (tissue - glass)
+        counts[last + 1 :] = 0.0
+    return limit
+
+
+def _parted(counts: NDArray[np.float64]) -> tuple[int, float, float] | None:
+    """The last distance of the glass, its mean and that of the rest; None where these are no glass and another thing.
+
+    `counts` are those of each distance from white.
+    """
     values = np.arange(_LEVELS)
     near, total = np.cumsum(counts), np.cumsum(counts * values)
     far = near[-1] - near
@@ -76,9 +97,9 @@ def _limit(away: NDArray[np.uint8]) -> float | None:
         between = np.where((near > 0) & (far > 0), near * far * (means[0] - means[1]) ** 2, -1.0)
     best = int(between.argmax())
     glass, tissue = float(means[0][best]), float(means[1][best])
-    if between[best] < 0 or glass > GLASS or tissue - glass < APART:
+    if between[best] < 0 or glass > GLASS or tissue < FAINT or tissue - glass < APART:
         return None
-    return glass + PALE * (tissue - glass)
+    return best, glass, tissue
 
 
 def without_tissue(scan: Scan, grid: Grid, tiles: Tiles) -> frozenset[Start]:
@@ -96,7 +117,8 @@ def without_tissue(scan: Scan, grid: Grid, tiles: Tiles) -> frozenset[Start]:
     ReadError
         ``R341``: there is glass, and nothing else anywhere.
     """
-    tissue = tissue_of(scan.voxels[0])
+    inverted = scan.acquisition.photometric == "MONOCHROME1"  # bright is dark there
+    tissue = None if inverted else tissue_of(scan.voxels[0])
     if tissue is None:
         return frozenset()
     summed = np.zeros((tissue.shape[0] + 1, tissue.shape[1] + 1), dtype=np.int64)

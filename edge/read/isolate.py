@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -35,19 +36,19 @@ _ASKED_CHARACTERS = 8_192
 """Paths asked for at a time: few enough for the pipe's buffer (64 KiB) even if every character is escaped."""
 
 
-class _Job(Generic[T]):
+class _Job(ABC, Generic[T]):
     """One thing to ask of the child, begun when those before it are done."""
 
     outcome: tuple[T] | None = None
     error: ReadError | None = None
 
+    @abstractmethod
     def begin(self) -> None:
         """Send the request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def collect(self, progress: Progress) -> T:
         """Take the answers."""
-        raise NotImplementedError
 
 
 class _Line:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge.errors import ReadError, UsageError
 from edge.geometry import Grid
+from edge.hashes import hashed
 from edge.read.contract import Progress
 from edge.read.regions import open_regions
 from edge.read.tiling import Pixels, Regions
@@ -65,7 +65,7 @@ def load_slide(path: str, limit_bytes: int, progress: Progress) -> Scan:
     edge.errors.ReadError
         As for `edge.read.regions.open_regions` and `Regions.read`.
     """
-    digest = _sha256(path, progress)
+    digest = slide_sha256(path, progress)
     with open_regions(path) as regions:
         return slide_scan(
             regions,
@@ -114,7 +114,8 @@ def slide_scan(
         shown = f"{grid.shape[2]} x {grid.shape[1]}"
         words += (f"It has {columns} x {rows} pixels and was read region by region; it is shown as {shown}.",)
     if regions.about.left_out:
-        words += (f"{regions.about.left_out} other pictures in the file (labels, thumbnails) were left out.",)
+        other = "labels, thumbnails, or parts in other proportions"
+        words += (f"{regions.about.left_out} other pictures ({other}) were left out: the model saw none of them.",)
     return Scan(
         voxels=(pixels[..., 0] if regions.about.is_grey else pixels)[np.newaxis],
         grid=grid,
@@ -145,13 +146,9 @@ def _grid(regions: Regions) -> Grid:
     return Grid.of_picture(rows, columns, regions.about.spacing_mm)
 
 
-def _sha256(path: str, progress: Progress) -> str:
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(HASHED_BYTES):
-            progress(path)
-            digest.update(block)
-    return digest.hexdigest()
+def slide_sha256(path: str, progress: Progress) -> str:
+    """Return the SHA-256 of a file, with a sign of life now and then: a slide may have many gigabytes."""
+    return hashed(Path(path), lambda: progress(path), block=HASHED_BYTES)
 
 
 def _overview(regions: Regions, whole: Grid, limit_bytes: int, alive: Callable[[], object]) -> tuple[Pixels, Grid]:

@@ -66,13 +66,9 @@ _ALARM_FACTOR = 1.5
 
 def main(settings: str) -> None:
     """Serve requests from stdin until it closes. `settings` is a `Settings` document."""
-    requests, answers = _take_streams()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests, answers = take_streams()
     told = parse(Settings, json.loads(settings))
-    _limit(told.limit_bytes)
-    # What libraries warn of may quote the file, which is patient data; stderr is closed to them as well.
-    warnings.simplefilter("ignore")
-    logging.disable(logging.CRITICAL)
+    shut_in(told.limit_bytes)
     table: Any = Entry(told.readers).load()
     worker = _Worker(table, told, answers)
     write_frame(answers, dump(Ready()))
@@ -85,7 +81,7 @@ def main(settings: str) -> None:
     os._exit(0)  # nothing to tidy, and no library's farewell to wait for
 
 
-def _take_streams() -> tuple[BinaryIO, BinaryIO]:
+def take_streams() -> tuple[BinaryIO, BinaryIO]:
     """Private copies of stdin and stdout; whoever prints from now on prints to nowhere."""
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb", buffering=1 << 16)
@@ -96,8 +92,12 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
     return requests, answers
 
 
-def _limit(limit_bytes: int) -> None:
-    """Take away what a decoder has no need of."""
+def shut_in(limit_bytes: int) -> None:
+    """Take away what a process that parses untrusted files has no need of; an interrupt is its parent's matter."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What libraries warn of may quote the file, which is patient data; stderr is closed to them as well.
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
     if resource is None:
         return
     if sys.platform == "linux":
@@ -150,7 +150,7 @@ class _Worker:
     def _load(self, request: Load) -> None:
         def load(series: Series) -> Scan:
             def progress(path: str) -> None:
-                _set_alarm(request.seconds)
+                set_alarm(request.seconds)
                 self._say(At(path=path))
 
             return self._reader(series.format).load(series, self._settings.limit_bytes, progress)
@@ -202,7 +202,7 @@ class _Worker:
 
 def _attempt(action: Callable[[Any], Any], subject: object, seconds: float) -> Any:
     """The one boundary: whatever a reader does short of dying becomes an answer."""
-    _set_alarm(seconds)
+    set_alarm(seconds)
     try:
         return action(subject)
     except ReadError as error:
@@ -217,10 +217,10 @@ def _attempt(action: Callable[[Any], Any], subject: object, seconds: float) -> A
     except Exception as error:  # noqa: BLE001 -- decoders raise what they like; the text may quote the file
         return Failed(code=DECODER_DIED.code, message=f"The decoder failed with {type(error).__name__}.")
     finally:
-        _set_alarm(0)
+        set_alarm(0)
 
 
-def _set_alarm(seconds: float) -> None:
+def set_alarm(seconds: float) -> None:
     """End this process in a while unless called again. The parent's own clock is quicker, if there still is one."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds * _ALARM_FACTOR)

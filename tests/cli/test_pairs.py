@@ -18,6 +18,12 @@ def test_what_a_person_vouches_for_is_checked_at_once() -> None:
             confirmed_in([word])
 
 
+def test_two_values_of_one_thing_are_not_chosen_between() -> None:
+    assert confirmed_in(["laterality=L", "laterality=L"]) == {"laterality": "L"}
+    with pytest.raises(UsageError, match=r"laterality=R.*found laterality=L, too"):
+        confirmed_in(["laterality=L", "laterality=R"])
+
+
 def test_roles_go_by_absolute_paths() -> None:
     assert absolute(scans_in(["t1=a.nii", "t2=b=c.nii"])) == {
         str(Path("a.nii").absolute()): "t1",

@@ -76,6 +76,28 @@ def test_pale_tissue_beside_dark_tissue_stays() -> None:
     assert found[25:35, 5:15].all()
 
 
+@pytest.mark.parametrize("colour", [(200, 165, 200), (225, 195, 215), (228, 212, 222)])
+@pytest.mark.parametrize("dark", [(10, 20, 30), (0, 0, 0), (120, 60, 120)])
+def test_ink_and_dark_tissue_leave_no_pale_tissue_with_the_glass(
+    colour: tuple[int, int, int], dark: tuple[int, int, int]
+) -> None:
+    pixels = with_tissue(colour=colour)
+    pixels[30:38, 2:20] = dark
+    found = tissue_of(pixels)
+    assert found is not None
+    assert found[10:20, 30:50].all()
+    assert not found[:8, :28].any()
+
+
+def test_glass_beside_tiles_that_were_not_scanned_is_no_tissue() -> None:
+    pixels = with_tissue()
+    pixels[:, :20] = 255
+    found = tissue_of(pixels)
+    assert found is not None
+    assert found[10:20, 30:50].all()
+    assert not found[:, :28].any()
+
+
 @pytest.mark.parametrize(
     "pixels",
     [
@@ -84,9 +106,10 @@ def test_pale_tissue_beside_dark_tissue_stays() -> None:
         glass(),
         np.zeros((40, 60, 3), np.uint8),
         np.where(np.arange(60)[np.newaxis, :, np.newaxis] < 30, 5, 200).repeat(40, 0).repeat(3, 2).astype(np.uint8),
+        np.where(np.arange(60)[np.newaxis, :] < 40, 8, 250).repeat(40, 0).astype(np.uint8),
         with_tissue().astype(np.uint16),
     ],
-    ids=["tissue alone", "one value", "glass and its noise", "black", "dark field", "sixteen bits"],
+    ids=["tissue alone", "one value", "glass and its noise", "black", "dark field", "bright glow", "sixteen bits"],
 )
 def test_where_no_glass_can_be_told_from_tissue_there_is_none(pixels: Pixels) -> None:
     assert tissue_of(pixels) is None
@@ -142,6 +165,14 @@ def test_no_window_that_holds_a_pixel_of_tissue_is_bare(
 
 def test_a_slide_of_tissue_alone_has_no_bare_window() -> None:
     assert bare(np.full((40, 60, 3), TISSUE, np.uint8)) == frozenset()
+
+
+def test_where_bright_values_mean_dark_no_window_is_bare() -> None:
+    scan = scan_of(with_tissue()[..., 1])
+    tiles, grid = Tiles.of((40, 1, 60), (10, 1, 10), 0.0, ()), Grid.of_picture(40, 60, (0.0005, 0.0005))
+    assert without_tissue(scan, grid, tiles)
+    inverted = replace(scan, acquisition=replace(scan.acquisition, photometric="MONOCHROME1"))
+    assert without_tissue(inverted, grid, tiles) == frozenset()
 
 
 def test_every_window_bare_is_refused_as_nothing_to_look_at() -> None:

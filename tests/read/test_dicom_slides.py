@@ -217,6 +217,7 @@ KINDS: list[tuple[Callable[[], Dataset], str]] = [
     (lambda: level(PIXELS, NumberOfOpticalPaths=2), "R317"),
     (lambda: level(PIXELS, TotalPixelMatrixFocalPlanes=3), "R317"),
     (lambda: level(PIXELS, ConcatenationUID="1.2.3"), "R323"),
+    (lambda: level(PIXELS, Modality=None), "R308"),
     (lambda: level(PIXELS, TotalPixelMatrixRows=None), "R308"),
     (lambda: level(PIXELS, TotalPixelMatrixRows=0), "R308"),
     (lambda: level(PIXELS, TotalPixelMatrixRows=151 * 64), "R302"),
@@ -249,6 +250,25 @@ def test_frames_that_lie_on_each_other_or_outside_are_refused(tmp_path: Path, ro
 
 def test_two_levels_of_one_size_are_not_chosen_between(tmp_path: Path) -> None:
     assert code_of(write(tmp_path, [level(PIXELS), level(PIXELS, SOPInstanceUID="1.2.3")])) == "R317"
+
+
+@pytest.mark.parametrize("told", [{"ContainerIdentifier": "B-2"}, {"ImageOrientationSlide": [0, 1, 0, -1, 0, 0]}])
+def test_levels_of_another_glass_or_the_other_way_round_are_not_mixed(tmp_path: Path, told: dict[str, Any]) -> None:
+    levels = [level(PIXELS, ContainerIdentifier="B-1"), level(halved(PIXELS, 1), ContainerIdentifier="B-1")]
+    with opened(write(tmp_path / "one", levels)) as regions:
+        assert len(regions.levels) == 2
+    levels[1] = level(halved(PIXELS, 1), **{"ContainerIdentifier": "B-1", **told})
+    assert code_of(write(tmp_path / "two", levels)) == "R317"
+
+
+def test_what_is_left_out_of_a_slide_is_never_said_to_be_labels_alone(tmp_path: Path) -> None:
+    folder = write(tmp_path, [level(PIXELS), level(PIXELS[:60, :60], SOPInstanceUID="1.2.3")])
+    with ScanReader() as reader:
+        (words,) = reader.load(only_series(reader, folder)).result().warnings
+    assert words == (
+        "1 other pictures (labels, thumbnails, or parts in other proportions) were left out: the model saw none of "
+        "them."
+    )
 
 
 def test_a_level_of_other_proportions_is_left_out(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ DESCRIBED = (
 LOADED = (
     *DESCRIBED, PER_FRAME, "ModalityLUTSequence", "PixelPresentation", "IssuerOfPatientID", "PatientOrientation",
     "PixelAspectRatio", "EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "DiffusionBValue", "ConvolutionKernel",
-    "ExtendedOffsetTable", "ExtendedOffsetTableLengths", *KEYWORDS,
+    "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "ContainerIdentifier", "ImageOrientationSlide", *KEYWORDS,
     *(
         f"{segmented}{colour}PaletteColorLookupTable{part}"
         for segmented in ("", "Segmented") for colour in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")

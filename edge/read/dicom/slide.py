@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from edge.read.dicom.header import LOADED, PER_FRAME, FileHeader, read_header
 from edge.read.dicom.place import instance_number
 from edge.read.dicom.values import bad_value, first_item, items, numbers, raw, text, texts, whole
 from edge.read.group import agreed
-from edge.read.slide import HASHED_BYTES, slide_scan
+from edge.read.slide import slide_scan, slide_sha256
 from edge.read.tiling import TILE_BYTES, TILES, About, Pixels, Regions, is_smaller, microscopic, tiles_of
 from edge.reasons import (
     BAD_HEADER,
@@ -46,6 +45,7 @@ ABSENT = 255
 
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "MONOCHROME2")
 _SEVERAL = {"NumberOfOpticalPaths": "optical paths", "TotalPixelMatrixFocalPlanes": "focal planes"}
+_SHARED = {"ContainerIdentifier": "glasses", "ImageOrientationSlide": "orientations"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -151,7 +151,8 @@ def open_slide(paths: Sequence[str]) -> Regions:
     Raises
     ------
     edge.errors.ReadError
-        ``MIXED_PICTURES``: several optical paths, focal planes, or levels of one size; ``UNSUPPORTED_PICTURE``;
+        ``MIXED_PICTURES``: several glasses, orientations, optical paths, focal planes, or levels of one size;
+        ``UNSUPPORTED_PICTURE``;
         ``BAD_HEADER`` or ``DAMAGED``.
     OSError
         A file cannot be opened.
@@ -170,6 +171,7 @@ def _opened(files: Sequence[FileHeader]) -> Regions:
         sizes = [_size(file) for file in files]
         if len(set(sizes)) < len(sizes):
             raise ReadError("It has several levels of the same size, expected one of each.", MIXED_PICTURES)
+        _check_shared([file.dataset for file in files])
         levels: list[SlideLevel] = []
         for file, size in zip(files, sizes, strict=True):
             if not levels or is_smaller(sizes[0], (levels[-1].rows, levels[-1].columns), size):
@@ -207,10 +209,20 @@ def _size(file: FileHeader) -> tuple[int, int]:
             raise ReadError(f"It has several {words}, expected one.", MIXED_PICTURES)
     if raw(dataset, "ConcatenationUID") is not None:
         raise ReadError("It is a part of a level (a concatenation), expected it whole.", UNSUPPORTED_PICTURE)
+    if text(dataset, "Modality") != "SM":
+        raise bad_value("Modality", "none or another", "SM, as of every whole slide")
     rows, columns = whole(dataset, "TotalPixelMatrixRows"), whole(dataset, "TotalPixelMatrixColumns")
     if not rows or not columns or min(rows, columns) < 1:
         raise bad_value("TotalPixelMatrixRows", "none, or none for columns", "the size of the level")
     return rows, columns
+
+
+def _check_shared(datasets: Sequence[Dataset]) -> None:
+    """Levels are one glass, seen one way round: of what they tell of that, nothing differs."""
+    for keyword, words in _SHARED.items():
+        told = {tuple(found) for dataset in datasets if (found := texts(dataset, keyword))}
+        if len(told) > 1:
+            raise ReadError(f"Its levels tell of several {words}, expected one.", MIXED_PICTURES)
 
 
 def _check_kind(image: PixelDescription) -> None:
@@ -299,14 +311,9 @@ def _spacing_mm(dataset: Dataset) -> tuple[float, float] | None:
 
 
 def _source(file: FileHeader, progress: Progress) -> Source:
-    digest = hashlib.sha256()
-    with Path(file.path).open("rb") as stream:
-        while block := stream.read(HASHED_BYTES):
-            progress(file.path)
-            digest.update(block)
     return Source(
         path=file.path,
-        sha256=digest.hexdigest(),
+        sha256=slide_sha256(file.path, progress),
         sop_class_uid=text(file.dataset, "SOPClassUID"),
         sop_instance_uid=file.sop_instance_uid,
     )
