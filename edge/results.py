@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -149,8 +150,11 @@ class Asked:
 
     @property
     def _told(self) -> list[object]:
+        return self._told_of(self.options)
+
+    def _told_of(self, options: Options) -> list[object]:
         site = [["site", self.site_sha256]] if self.site_sha256 else []
-        return [self.pack.sha256 if self.pack else None, *self.options.told(), *site]
+        return [self.pack.sha256 if self.pack else None, *options.told(), *site]
 
     @cached_property
     def sha256(self) -> str:
@@ -159,9 +163,18 @@ class Asked:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def uid_of(self, paths: Sequence[str]) -> str:
-        """Return the UID of the result of some files: the same for the same request (PS3.5 B.2)."""
-        digest = hashlib.sha256(json.dumps([self.sha256, sorted(paths)]).encode()).digest()
+        """Return the UID of the result of some files: the same for the same request (PS3.5 B.2), wherever they lie."""
+        roles = {self._content_of(path): role for path, role in self.options.roles.items()}
+        contents = [sorted(map(self._content_of, lot)) for lot in (self.sources, paths)]
+        parts = [contents, self._told_of(replace(self.options, roles=roles)), versions()]
+        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
         return f"2.25.{UUID(bytes=digest[:16], version=5).int}"
+
+    def _content_of(self, path: str) -> str:
+        """What a file or folder is known by: the SHA-256 of what it holds, or its path where that cannot be read."""
+        folder = os.path.join(path, "")  # noqa: PTH118 -- with the separator at its end
+        held = (told for own, told in self.sources.items() if told and own.startswith(folder))
+        return self.sources.get(path) or ",".join(sorted(held)) or path
 
     def sources_of(self, paths: Sequence[str]) -> tuple[Source, ...]:
         """Return files with their hashes."""

@@ -21,7 +21,11 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
     "table": (*USUAL, "register"),
     "programs": (*USUAL, "fhir"),
 }
-"""What a destination can show: views by name of `edge.write.WRITERS`."""
+"""What a destination can show: views by name of `edge.write.WRITERS`.
+
+An archive is not sent the page unless ``pdf`` is asked for by name as well: the structured report and the capture say
+the same, and ``pacs`` so needs the extra ``objects`` alone, while a page needs ``paper``, too.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

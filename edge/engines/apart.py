@@ -174,7 +174,7 @@ class EngineApart:
         """The child's answer and the tensors that came with it; what the engine raised there is raised here."""
         try:
             answer, tensors = self._child.exchange(send, lambda stream: _read(stream, kind), seconds)
-        except _ChildGoneError as gone:
+        except ChildGoneError as gone:
             self._gone = str(gone)
             raise self._error(self._gone, reason) from gone
         except BaseException:  # an interrupt leaves half a message behind
@@ -211,20 +211,20 @@ def _raised(failed: Failed) -> EdgerunError:
     return UsageError(failed.message) if failed.code is None else EngineError(failed.message, REASONS[failed.code])
 
 
-class _ChildGoneError(Exception):
+class ChildGoneError(Exception):
     """The child was ended or died; the message says how."""
 
 
-def _start(settings: Settings) -> _Child:
+def _start(settings: Settings) -> ChildProcess:
     command = [sys.executable, "-c", _BOOT, json.dumps(dump(settings)), *import_path()]
     try:
-        return _Child(command)
+        return ChildProcess(command)
     except OSError as error:
         said = f"Starting a process for {settings.name} with {sys.executable}: {error.strerror or error}."
         raise EngineError(said, ENGINE_OPEN) from error
 
 
-class _Child:
+class ChildProcess:
     """The process: spoken to, waited for no longer than agreed, ended."""
 
     def __init__(self, command: list[str]) -> None:
@@ -240,7 +240,7 @@ class _Child:
         self._said = _LastWords(_opened(self._process.stderr))
 
     def exchange(self, send: Callable[[BinaryIO], None], receive: Callable[[BinaryIO], T], seconds: float) -> T:
-        """Send a request and return the answer, or end the child and raise `_ChildGoneError`."""
+        """Send a request and return the answer, or end the child and raise `ChildGoneError`."""
         answer: T | None = None
         with _ended_after(self._process, seconds) as was_late:
             try:
@@ -249,12 +249,12 @@ class _Child:
                 answer = receive(_opened(self._process.stdout))
             except MemoryError:
                 self.end()
-                raise _ChildGoneError("there was not enough memory here for what it was fed or answered") from None
+                raise ChildGoneError("there was not enough memory here for what it was fed or answered") from None
             except (OSError, ValueError):  # no frame, or the end of the stream
                 answer = None
         if was_late.is_set():
             self.end()
-            raise _ChildGoneError(self._with_last_words(f"it gave no answer for {seconds:g} s and was ended"))
+            raise ChildGoneError(self._with_last_words(f"it gave no answer for {seconds:g} s and was ended"))
         if answer is None:
             raise self._death()
         return answer
@@ -269,7 +269,7 @@ class _Child:
                 _opened(stream).close()
         self._said.join()
 
-    def _death(self) -> _ChildGoneError:
+    def _death(self) -> ChildGoneError:
         """What the end of the stream means."""
         try:
             code = self._process.wait(timeout=_END_SECONDS)
@@ -277,8 +277,8 @@ class _Child:
             code = None
         self.end()
         if code is None:
-            return _ChildGoneError(self._with_last_words("it answered with something that is no answer"))
-        return _ChildGoneError(self._with_last_words(ending(code)))
+            return ChildGoneError(self._with_last_words("it answered with something that is no answer"))
+        return ChildGoneError(self._with_last_words(ending(code)))
 
     def _with_last_words(self, how: str) -> str:
         line = self._said.line()

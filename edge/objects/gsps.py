@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ColorSoftcopyPresentationStateStorage, GrayscaleSoftcopyPresentationStateStorage
 
 from edge.objects.finish import finish
-from edge.objects.frames import image_reference
+from edge.objects.frames import image_reference, plane_told
 from edge.objects.gsps_looks import look_of
 from edge.objects.regions import Mark, Points, marks_of
 from edge.objects.subject import Subject
@@ -81,7 +81,7 @@ def _state(subject: Subject, marks: Sequence[Mark], number: int) -> Dataset:
     dataset.PresentationCreationDate = subject.identity.date
     dataset.PresentationCreationTime = subject.identity.time
     dataset.ReferencedSeriesSequence = [_referenced_series(subject, sorted({source for source, _ in shown}))]
-    dataset.DisplayedAreaSelectionSequence = [_displayed_area(first)]
+    dataset.DisplayedAreaSelectionSequence = [_displayed_area(first, shown[0][1])]
     labels = sorted({mark.label for mark in marks})
     dataset.GraphicLayerSequence = [_layer(label, order) for order, label in enumerate(labels, start=1)]
     dataset.GraphicAnnotationSequence = [*_annotations(subject, marks)]
@@ -96,17 +96,17 @@ def _referenced_series(subject: Subject, sources: Sequence[int]) -> Dataset:
     return item
 
 
-def _displayed_area(source: Dataset) -> Dataset:
-    """All of every picture, as large as fits; its pixels as they are spaced."""
+def _displayed_area(source: Dataset, frame: int) -> Dataset:
+    """All of every picture, as large as fits; its pixels as they are spaced, or shaped where that alone is told."""
     item = Dataset()
     item.DisplayedAreaTopLeftHandCorner = [1, 1]
     item.DisplayedAreaBottomRightHandCorner = [source.Columns, source.Rows]
     item.PresentationSizeMode = "SCALE TO FIT"
-    spacing = source.get("PixelSpacing") or source.get("ImagerPixelSpacing")
+    spacing = plane_told(source, frame).spacing or source.get("ImagerPixelSpacing")
     if spacing:
         item.PresentationPixelSpacing = list(spacing)
     else:
-        item.PresentationPixelAspectRatio = [1, 1]
+        item.PresentationPixelAspectRatio = list(source.get("PixelAspectRatio") or [1, 1])
     return item
 
 
@@ -139,8 +139,7 @@ def _annotations(subject: Subject, marks: Sequence[Mark]) -> Iterator[Dataset]:
         source, frame = subject.scan.places[mark.z]
         header = subject.sources[source]
         item = Dataset()
-        several = int(header.get("NumberOfFrames") or 1) > 1
-        item.ReferencedImageSequence = [image_reference(header, [frame] if several else ())]
+        item.ReferencedImageSequence = [image_reference(header, [frame])]
         item.GraphicLayer = LAYER.format(mark.label + 1)
         item.GraphicObjectSequence = [_line(subject, mark, piece) for line in mark.lines for piece in pieces(line)]
         if mark.kind == "box" or (mark.number, mark.z) not in boxed:

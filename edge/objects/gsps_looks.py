@@ -10,6 +10,7 @@ from importlib import resources
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from edge.objects.frames import image_reference
 from edge.objects.sources import copy_elements
 
 RESCALE = ("RescaleIntercept", "RescaleSlope", "RescaleType")
@@ -100,7 +101,7 @@ def _windows(sources: Sequence[Dataset]) -> list[Dataset]:
     if len(by_window) == 1 and not without:
         return [window for window, _ in by_window.values()]
     for window, shown in by_window.values():
-        window.ReferencedImageSequence = [_named(source) for source in shown]
+        window.ReferencedImageSequence = [image_reference(source) for source in shown]
     return [window for window, _ in by_window.values()]
 
 
@@ -126,12 +127,6 @@ def _of_table(window: Dataset) -> Dataset:
         window.pop(keyword, None)
     window.VOILUTSequence = [window.VOILUTSequence[0]]
     return window
-
-
-def _named(source: Dataset) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
-    return item
 
 
 def icc_profile(source: Dataset) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeVar
 from numpy.typing import NDArray
 
 from edge.child import import_path
-from edge.engines.apart import _Child, _ChildGoneError
+from edge.engines.apart import ChildGoneError, ChildProcess
 from edge.engines.apart_worker import read_tensors, write_tensors
 from edge.errors import CodedError, OutputError, ReadError
 from edge.frames import FrameError, read_frame, write_frame
@@ -52,7 +52,7 @@ class ObjectMaker:
         self._limit_bytes = limit_bytes
         self._seconds = seconds
         self._table = table
-        self._child: _Child | None = None
+        self._child: ChildProcess | None = None
         self._ready = False
         self._turn = threading.Lock()
 
@@ -86,7 +86,7 @@ class ObjectMaker:
         with self._turn:
             try:
                 answer, files = self._asked(request, arrays)
-            except _ChildGoneError as gone:
+            except ChildGoneError as gone:
                 self._end()
                 raise OutputError(f"Making {request.view}.dcm: {gone}.", OBJECT_NOT_MADE) from gone
             except BaseException:  # an interrupt leaves half a message behind
@@ -110,13 +110,13 @@ class ObjectMaker:
 
         return child.exchange(send, lambda stream: _read(stream, Made, request.view), self._seconds)
 
-    def _started(self) -> _Child:
+    def _started(self) -> ChildProcess:
         if self._child is None:
             limit = self._limit_bytes or default_limit_bytes()
             settings = Settings(limit_bytes=limit, seconds=self._seconds, table=self._table)
             command = [sys.executable, "-c", _BOOT, json.dumps(dump(settings)), *import_path()]
             try:
-                self._child = _Child(command)
+                self._child = ChildProcess(command)
             except OSError as error:
                 said = f"Starting a process for DICOM objects with {sys.executable}: {error.strerror or error}."
                 raise OutputError(said, OBJECT_NOT_MADE) from error

@@ -16,6 +16,7 @@ from pydicom.sr.coding import Code
 
 from edge.findings import Detection, Detections, Region, Segmentation
 from edge.geometry import Grid
+from edge.objects.contract import Seen
 from edge.objects.identity import LONG_STRING
 from edge.objects.subject import Subject
 from edge.objects.unfit import UnfitError
@@ -129,7 +130,7 @@ def descriptions(subject: Subject, items: tuple[Region | Detection, ...]) -> lis
         generic = ABNORMAL if item.finding else TISSUE
         said = SegmentDescription(
             segment_number=number,
-            segment_label=_label(item, number),
+            segment_label=_label(item, subject.findings),
             segmented_property_category=category,
             segmented_property_type=generic if item.code is None else _code(item),
             algorithm_type="AUTOMATIC",
@@ -154,14 +155,18 @@ def algorithm_of(subject: Subject) -> AlgorithmIdentificationSequence:
     )
 
 
-def _label(item: Region | Detection, number: int) -> str:
-    ending = f" {number}" if isinstance(item, Detection) else ""
+def _label(item: Region | Detection, findings: Seen | None) -> str:
+    """The title; of a box with its number in the report, which is not that of its segment where others have no mask."""
+    ending = ""
+    if isinstance(item, Detection) and isinstance(findings, Detections):
+        ending = f" {findings.boxes.index(item) + 1}"
     return item.title[: LONG_STRING - len(ending)] + ending
 
 
 def _words(item: Region | Detection) -> str:
     score = f" with score {item.score:.2f} (uncalibrated)" if isinstance(item, Detection) else ""
-    return f"Outlined by a model{score}, seen by nobody. Not for diagnosis."
+    small = "" if item.positive else " Too small to count: not said to be there."
+    return f"Outlined by a model{score}, seen by nobody.{small} Not for diagnosis."
 
 
 def _code(item: Region | Detection) -> Code:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
 from edge.errors import ReadError
+from edge.hashes import hashed
 from edge.objects.copied import PATIENT, REQUIRED, STUDY
 from edge.objects.unfit import NO_DICOM, UnfitError
 from edge.read.dicom.boundary import guarded
@@ -20,8 +20,6 @@ from edge.scan import Source
 
 UTF_8 = "ISO_IR 192"
 """(0008,0005) of everything that is written: it has all characters of all others (PS3.3 C.12.1.1.2)."""
-
-_BLOCK_BYTES = 1 << 20
 
 
 def read_sources(sources: Sequence[Source]) -> tuple[Dataset, ...]:
@@ -52,19 +50,11 @@ def _read(source: Source) -> Dataset:
     before = stamp_of(source.path)
     name = quoted(source.path)
     with guarded(f"Reading {name} again", NOT_READABLE):
-        found = _sha256(source.path)
+        found = hashed(Path(source.path))
         dataset = parse_file(source.path).dataset
     if found != source.sha256 or stamp_of(source.path) != before:
         raise ReadError(f"Reading {name} again: it is not the file that was examined. Examine it again.", DAMAGED)
     return dataset
-
-
-def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def copy_elements(source: Dataset, target: Dataset, keywords: Sequence[str]) -> None:

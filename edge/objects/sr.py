@@ -44,12 +44,11 @@ from edge.objects.subject import Subject
 from edge.objects.unfit import UnfitError
 from edge.words import say, speaking
 from edge.write.overlay import BANNERS
-from edge.write.report import DISCLAIMER, ReasonReport, vouched
+from edge.write.report import DISCLAIMER, ReasonReport, ResultReport, vouched
 from edge.write.spoken import findings_spoken, result_spoken
-from edge.write.words import headline, label_lines
+from edge.write.words import headline, label_lines, seen_alone_words
 
 CONTAINS = RelationshipTypeValues.CONTAINS
-ANALYSED = ("finding", "uncertain", "no-finding", "done")
 
 
 def build(subject: Subject) -> list[Dataset]:
@@ -77,7 +76,7 @@ def _document(subject: Subject, content: Dataset, segments: Sequence[Dataset]) -
     dataset.Modality = "SR"
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.PerformedProcedureCodeSequence = []
-    analysed = subject.result.state in ANALYSED
+    analysed = subject.result.findings is not None
     dataset.CompletionFlag = "COMPLETE" if analysed else "PARTIAL"
     if not analysed:
         dataset.CompletionFlagDescription = codes.STATES[subject.result.state].meaning
@@ -195,11 +194,7 @@ def _said(subject: Subject) -> Iterator[ContentItem]:
     if result.uid:
         yield UIDRefContentItem(codes.concept(codes.RESULT), result.uid, CONTAINS)
     yield text(standard.DCM.Conclusion, f"{say(BANNERS[result.state][0])}{headline(result)}")
-    lines, common = label_lines(result)
-    for line in lines:
-        yield text(standard.DCM.Finding, line.text)
-    for words in common:
-        yield text(codes.MEANING_OF_SCORES, say(words))
+    yield from _lines(result)
     yield text(codes.NOT_FOR_DIAGNOSIS, say(DISCLAIMER))
     for reason in result.reasons:
         yield from _reason(codes.REASON, reason)
@@ -211,6 +206,16 @@ def _said(subject: Subject) -> Iterator[ContentItem]:
         yield english(codes.LIMITS, f"{result.pack.intended_use} {result.pack.limits}")
     for note in result.notes:
         yield english(standard.DCM.Comment, note)
+
+
+def _lines(result: ResultReport) -> Iterator[ContentItem]:
+    lines, common = label_lines(result)
+    for line in lines:
+        yield text(standard.DCM.Finding, line.text)
+    if result.seen is not None:
+        yield text(standard.DCM.Comment, seen_alone_words(result.seen))
+    for words in common:
+        yield text(codes.MEANING_OF_SCORES, say(words))
 
 
 def _reason(name: Code, reason: ReasonReport) -> Iterator[ContentItem]:

@@ -120,9 +120,7 @@ def _of_score(item: LabelScore, number: int, teller: Teller) -> Group:
     remarks = [] if item.calibrated_on is None else [f"Calibrated on {item.calibrated_on}."]
     if item.urgency_reason is not None:
         remarks.append(item.urgency_reason)
-    measured = [_number(codes.SCORE, item.score, codes.NO_UNITS)]
-    if item.threshold is not None:
-        measured.append(_number(codes.THRESHOLD, item.threshold, codes.NO_UNITS))
+    measured = _scored(item)
     if item.probability is not None:
         measured.append(_number(codes.PROBABILITY, item.probability, codes.NO_UNITS))
     if item.zone is not None:
@@ -140,6 +138,14 @@ def _of_score(item: LabelScore, number: int, teller: Teller) -> Group:
         remarks=remarks,
     )
     return _group(said, teller)
+
+
+def _scored(item: LabelScore | Detection) -> list[Measurement]:
+    return [_number(codes.SCORE, item.score, codes.NO_UNITS), *_threshold(item)]
+
+
+def _threshold(item: LabelScore | Region | Detection) -> list[Measurement]:
+    return [] if item.threshold is None else [_number(codes.THRESHOLD, item.threshold, codes.NO_UNITS)]
 
 
 def _evaluations(item: LabelScore | Region | Detection) -> list[QualitativeEvaluation]:
@@ -193,9 +199,7 @@ def _measured(item: Region) -> list[Measurement]:
         (codes.LONG_AXIS, item.diameter_mm, codes.MILLIMETRE),
     )
     measured += [_number(name, value, unit) for name, value, unit in lengths if value is not None]
-    if item.threshold is not None:
-        measured.append(_number(codes.THRESHOLD, item.threshold, codes.NO_UNITS))
-    return measured
+    return measured + _threshold(item)
 
 
 def _segment(uid: str, number: int, teller: Teller) -> ReferencedSegment:
@@ -215,16 +219,13 @@ def _of_detections(findings: Detections, result: ResultReport, teller: Teller) -
 
 
 def _of_box(box: Detection, number: int, words: str, teller: Teller) -> Group:
-    measured = [_number(codes.SCORE, box.score, codes.NO_UNITS)]
-    if box.threshold is not None:
-        measured.append(_number(codes.THRESHOLD, box.threshold, codes.NO_UNITS))
     said = Said(
         kind="box",
         number=number,
         name=box.name,
         code=codes.label_code(box.name, box.title, box.code),
         is_there=box.positive,
-        measurements=measured,
+        measurements=_scored(box),
         evaluations=_evaluations(box),
         comments=[words],
     )

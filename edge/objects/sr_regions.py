@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from edge.geometry import Grid
+from edge.objects.frames import is_multi_frame
 from edge.objects.regions import rectangle, slices_crossed
 
 Points = NDArray[np.float64]
@@ -62,7 +63,7 @@ class Ground:
         """Return the SOP class and instance of a slice, and its frame, from 1, where the instance has several."""
         source, frame = self.places[z]
         header = self.headers[source]
-        frames = [frame + 1] if int(header.get("NumberOfFrames") or 1) > 1 else None
+        frames = [frame + 1] if is_multi_frame(header) else None
         return str(header.SOPClassUID), str(header.SOPInstanceUID), frames
 
     def images(self, slices: Sequence[int]) -> tuple[tuple[str, str, list[int] | None], ...]:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import os
-import signal
-import warnings
 from collections.abc import Mapping
 from typing import BinaryIO
 
@@ -23,7 +20,7 @@ from edge.frames import FrameError, read_frame, write_frame
 from edge.objects.build import Builder
 from edge.objects.contract import Arrays, Failed, Made, Make, Ready, Settings, Unfit
 from edge.objects.unfit import UnfitError
-from edge.read.worker import _limit, _set_alarm, _take_streams
+from edge.read.worker import set_alarm, shut_in, take_streams
 from edge.reasons import OBJECT_NOT_MADE
 from edge.table import Entry
 from edge.typed import dump, parse
@@ -31,13 +28,9 @@ from edge.typed import dump, parse
 
 def main(settings: str) -> None:
     """Serve requests from stdin until it closes. `settings` is a `Settings` document."""
-    requests, answers = _take_streams()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests, answers = take_streams()
     told = parse(Settings, json.loads(settings))
-    _limit(told.limit_bytes)
-    # What libraries warn of may quote the sources, which is patient data; stderr is closed to them as well.
-    warnings.simplefilter("ignore")
-    logging.disable(logging.CRITICAL)
+    shut_in(told.limit_bytes)
     table: Mapping[str, Entry] = Entry(told.table).load()  # type: ignore[assignment]
     builder = Builder(table)
     write_frame(answers, dump(Ready()))
@@ -64,7 +57,7 @@ def _answer(builder: Builder, request: Make, arrays: Arrays, told: Settings, ans
 def _attempt(builder: Builder, request: Make, arrays: Arrays, seconds: float) -> dict[str, bytes] | Unfit | Failed:
     """The one boundary: whatever a builder does short of dying becomes an answer."""
     doing = f"Making {request.view}.dcm"
-    _set_alarm(seconds)
+    set_alarm(seconds)
     try:
         return builder.files(request, arrays)
     except UnfitError as unfit:
@@ -79,7 +72,7 @@ def _attempt(builder: Builder, request: Make, arrays: Arrays, seconds: float) ->
     except Exception as error:  # noqa: BLE001 -- libraries raise what they like; the text may quote a source
         return Failed(code=OBJECT_NOT_MADE.code, message=f"{doing}: found something malformed ({_where(error)}).")
     finally:
-        _set_alarm(0)
+        set_alarm(0)
 
 
 def _where(error: BaseException) -> str:

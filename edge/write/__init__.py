@@ -33,6 +33,9 @@ OURS = re.compile(
 OF_MEMORY = frozenset({NOT_ENOUGH_MEMORY.code, NEEDS_WINDOWS.code})
 """Refusals that speak of the machine and of EDGERUN_SCAN_BYTES, which no request names."""
 
+PDF = "objects,paper"
+"""A page in an object needs what both need."""
+
 WRITERS: Mapping[str, Entry] = {
     "overlay": Entry("edge.write.overlay:overlay"),
     "masks": Entry("edge.write.masks:masks"),
@@ -43,7 +46,7 @@ WRITERS: Mapping[str, Entry] = {
     "seg": Entry("edge.write.objects:seg", needs=("pydicom", "highdicom"), extra="objects"),
     "sc": Entry("edge.write.objects:sc", needs=("pydicom", "highdicom"), extra="objects"),
     "gsps": Entry("edge.write.objects:gsps", needs=("pydicom", "highdicom"), extra="objects"),
-    "pdf": Entry("edge.write.objects:pdf", needs=("pydicom", "highdicom", "fpdf", "uharfbuzz", "segno"), extra="paper"),
+    "pdf": Entry("edge.write.objects:pdf", needs=("pydicom", "highdicom", "fpdf", "uharfbuzz", "segno"), extra=PDF),
     "fhir": Entry("edge.write.fhir:fhir"),
     "register": Entry("edge.write.register:register"),
 }

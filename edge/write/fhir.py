@@ -11,11 +11,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edge.findings import Findings, LabelScore, LookedFor, Region, State
+from edge.findings import Findings, LabelScore, LookedFor, Region
 from edge.pack.manifest import Code
 from edge.scan import Scan
 from edge.typed import dump
 from edge.wanted import PLAIN, Wanted
+from edge.words import ENGLISH, speaking
 from edge.write.report import (
     DISCLAIMER,
     BoxReport,
@@ -25,6 +26,7 @@ from edge.write.report import (
     ScanReport,
     said_in,
 )
+from edge.write.words import seen_alone_words
 
 FILE = "fhir.json"
 NAMESPACE = uuid.UUID("a1f5a1b6-0f4c-5d6e-8c7b-2d9f7a5c3e10")
@@ -37,7 +39,6 @@ SYSTEMS: Mapping[str, str] = {
 """By DICOM's name of a scheme: https://hl7.org/fhir/R4/terminologies-systems.html."""
 UCUM = "http://unitsofmeasure.org"
 TERMS = "http://terminology.hl7.org/CodeSystem"
-ANALYSED: tuple[State, ...] = ("finding", "uncertain", "no-finding", "done")
 ANSWERS: Mapping[str, tuple[str, str]] = {
     "there": ("POS", "Positive"),
     "not-there": ("NEG", "Negative"),
@@ -126,7 +127,7 @@ def _report(result: ResultReport, book: Book, observed: Sequence[str]) -> Json:
         "resourceType": "DiagnosticReport",
         "id": book.id("report"),
         "language": "en",
-        "status": "preliminary" if result.state in ANALYSED else "cancelled",
+        "status": "cancelled" if result.findings is None else "preliminary",
         "category": [_concept(f"{TERMS}/v2-0074", "IMG", "Diagnostic Imaging")],
         "code": _concept(SYSTEMS["LN"], "18748-4", "Diagnostic imaging study"),
         **book.about(),
@@ -142,8 +143,10 @@ def _report(result: ResultReport, book: Book, observed: Sequence[str]) -> Json:
 
 
 def _conclusion(result: ResultReport) -> str:
+    with speaking(ENGLISH):
+        seen = [] if result.seen is None else [seen_alone_words(result.seen)]
     warnings = [f"Warning {reason.code}: {reason.words}" for reason in result.warnings]
-    return " ".join([result.summary, *warnings, DISCLAIMER])
+    return " ".join([result.summary, *seen, *warnings, DISCLAIMER])
 
 
 def _observations(result: ResultReport, book: Book) -> list[Json]:

@@ -20,7 +20,7 @@ Files = tuple[tuple[str, str, bytes], ...]
 OF_OBJECTS = frozenset({WRONG_PLACE.code, OBJECT_NOT_MADE.code})
 """Failures of one view of one result, which no other study shares."""
 
-SAFE = ("overlay", "page")
+SAFE = ("overlay", "page", "fhir")
 """Views that a failed result still has."""
 
 
@@ -80,6 +80,7 @@ def _failed(
         findings=None,
         refusals=(),
         failure=reason,
+        site=None,
         seen=None,
     )
     safe = replace(wanted, views=tuple(view for view in wanted.views if view in SAFE))

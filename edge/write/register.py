@@ -2,7 +2,7 @@
 
 It is a view of the reports of a whole run: lines of the folders that this run wrote are made anew, those of others are
 kept, so that a run that is repeated or goes on after an interruption doubles nothing. It holds no patient's name or
-number, as the reports hold none; the study's key and folder lead to both.
+number, even where ``--identified`` has the reports name them; the study's folder leads to both.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from edge.errors import OutputError
-from edge.findings import Findings, LabelScore, Region
+from edge.findings import Findings, LabelScore, Region, State
 from edge.reasons import REGISTER_NOT_OURS
 from edge.scan import Scan
 from edge.wanted import PLAIN, Wanted
 from edge.write.files import make_folder, mapped, write_whole
-from edge.write.report import BoxReport, FindingsReport, ResultReport, StudyReport, said_in
+from edge.write.report import NEEDS_A_READER, BoxReport, FindingsReport, ResultReport, StudyReport, said_in
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,7 +44,7 @@ COLUMNS = (
     "version",
     "engine",
 )
-FOLDER, RESULT = COLUMNS.index("folder"), COLUMNS.index("result")
+FOLDER = COLUMNS.index("folder")
 BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The last four are the wide forms of the first, which some programs take for them."""
 BETWEEN = "; "
@@ -163,7 +163,7 @@ def rows_of(report: StudyReport) -> Iterator[Row]:
             report.folder,
             str(number),
             result.state,
-            *_of_labels(found),
+            *_of_labels(found, result.state),
             _joined(reason.code for reason in result.reasons),
             _joined(reason.code for reason in result.warnings),
             *_of_pack(result),
@@ -180,15 +180,21 @@ def _told(found: FindingsReport) -> list[Said]:
     return grave or said
 
 
-def _of_labels(found: Sequence[Said]) -> Row:
+def _of_labels(found: Sequence[Said], state: State) -> Row:
     """Titles, scores, thresholds, measures and urgencies, each in the same order."""
     return (
-        _joined(item.title for item in found),
+        _joined(_called(item, state) for item in found),
         _joined("" if isinstance(item, Region) else f"{item.score:.4g}" for item in found),
         _joined("" if item.threshold is None else f"{item.threshold:.4g}" for item in found),
         _joined(_measured(item) for item in found),
         _joined(item.urgency or "" for item in found),
     )
+
+
+def _called(item: Said, state: State) -> str:
+    """Its title, and that a reader must settle it where the state tells of something else that was found."""
+    unsure = isinstance(item, LabelScore) and item.uncertain and state != "uncertain"
+    return f"{item.title} ({NEEDS_A_READER})" if unsure else item.title
 
 
 def _measured(item: Said) -> str:

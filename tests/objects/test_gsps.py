@@ -202,6 +202,30 @@ def test_where_nothing_was_found_nothing_is_drawn(tmp_path: Path) -> None:
             made("gsps", scan, findings)
 
 
+@pytest.mark.parametrize(
+    ("elements", "spacing", "shape"),
+    [
+        ({"PixelSpacing": [0.5, 0.25]}, [0.5, 0.25], None),
+        ({"ImagerPixelSpacing": [0.4, 0.2]}, [0.4, 0.2], None),
+        ({"PixelAspectRatio": [2, 1]}, None, [2, 1]),
+        ({}, None, [1, 1]),
+    ],
+)
+def test_pixels_are_as_wide_and_high_as_the_source_says(
+    elements: dict[str, Any], spacing: list[float] | None, shape: list[int] | None, tmp_path: Path
+) -> None:
+    scan = film(tmp_path, **elements)
+    (area,) = state(scan, detected(scan, box(scan, (0, 1, 1, 1, 9, 9)))).DisplayedAreaSelectionSequence
+    assert (area.get("PresentationPixelSpacing"), area.get("PresentationPixelAspectRatio")) == (spacing, shape)
+
+
+def test_pixels_of_an_enhanced_object_are_spaced_as_its_groups_say(tmp_path: Path) -> None:
+    scan = scan_of([enhanced(phantom(SHAPE), canonical_grid(SHAPE))], tmp_path)
+    (area,) = state(scan, detected(scan, box(scan, (1, 1, 1, 2, 3, 3)))).DisplayedAreaSelectionSequence
+    _, dy, dx = canonical_grid(SHAPE).steps
+    assert list(area.PresentationPixelSpacing) == pytest.approx([dy, dx])
+
+
 def test_the_window_is_the_one_that_the_source_proposes(tmp_path: Path) -> None:
     scan = film(tmp_path, WindowCenter=[2000, 100], WindowWidth=[3000, 50], RescaleIntercept=-5, RescaleSlope=2)
     said = state(scan, detected(scan, box(scan, (0, 1, 1, 1, 9, 9))))

@@ -17,6 +17,7 @@ from edge.objects.identity import LARGEST_NUMBER, NO_DATE, SERIES, digest_of, id
 from edge.scan import Scan
 from tests.objects.cases import blob, complete, files_of, outlined, request_of, scan_of
 from tests.read.dicom_files import canonical_grid, phantom, series
+from tests.write.outcomes import asked_of
 
 pytest.importorskip("highdicom")
 
@@ -50,6 +51,31 @@ def test_where_files_lie_changes_nothing(scan: Scan) -> None:
     elsewhere = tuple(replace(source, path=f"/mnt/{source.path}") for source in request.result.scan.sources)
     moved = replace(request, result=replace(request.result, scan=replace(request.result.scan, sources=elsewhere)))
     assert digest_of(moved, arrays) == digest_of(request, arrays)
+
+
+def test_a_result_is_called_the_same_wherever_its_files_lie() -> None:
+    sources = {"/one/a.dcm": "1" * 64, "/one/b.dcm": "2" * 64, "/one/bad.dcm": ""}
+    moved = {path.replace("/one", "/other"): sha256 for path, sha256 in sources.items()}
+    here = replace(asked_of(roles={"/one": "fixed"}), sources=sources)
+    there = replace(asked_of(roles={"/other": "fixed"}), sources=moved)
+    assert here.uid_of(["/one/a.dcm"]) != here.uid_of(["/one/b.dcm"])
+    assert here.uid_of(["/one/bad.dcm"]) != here.uid_of(["/one/a.dcm"])
+    readable, elsewhere = (
+        replace(asked, sources={path: sha256 for path, sha256 in asked.sources.items() if sha256})
+        for asked in (here, there)
+    )
+    assert readable.uid_of(["/one/a.dcm"]) == elsewhere.uid_of(["/other/a.dcm"])
+    changed = replace(elsewhere, sources={**elsewhere.sources, "/other/b.dcm": "3" * 64})
+    assert changed.uid_of(["/other/a.dcm"]) != readable.uid_of(["/one/a.dcm"])
+
+
+def test_another_role_is_another_result() -> None:
+    sources = {"/one/a.nii": "1" * 64, "/one/b.nii": "2" * 64}
+    one, other = (
+        replace(asked_of(roles={"/one/a.nii": role}), sources=sources).uid_of([*sources])
+        for role in ("fixed", "moving")
+    )
+    assert one != other
 
 
 CHANGES: dict[str, Callable[[Make], Make]] = {

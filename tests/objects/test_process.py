@@ -176,11 +176,12 @@ def request_for(tmp_path: Path, *views: str) -> Request:
     return Request(paths=films(tmp_path / "in"), out=tmp_path / "out", options=Options(wanted=Wanted(views=views)))
 
 
-def test_a_run_writes_a_capture_for_each_study_and_another_run_the_same_bytes(tmp_path: Path) -> None:
+def test_a_run_writes_a_capture_for_each_study_and_another_run_of_copies_the_same_bytes(tmp_path: Path) -> None:
     request = request_for(tmp_path, "overlay", "sc")
+    moved = films(tmp_path / "elsewhere")
     made = []
-    for out in (tmp_path / "first", tmp_path / "second"):
-        reports = list(run(replace(request, out=out)))
+    for out, paths in ((tmp_path / "first", request.paths), (tmp_path / "second", moved)):
+        reports = list(run(replace(request, out=out, paths=paths)))
         assert [[file.name for file in report.results[0].files] for report in reports] == [
             ["overlay.png", "sc.dcm"]
         ] * 2

@@ -73,6 +73,14 @@ def test_segments_are_coded_as_the_pack_codes_them_else_as_broadly_as_is_true(sc
     assert algorithm.AlgorithmFamilyCodeSequence[0].CodeValue == "123110"
 
 
+def test_a_segment_that_is_too_small_to_count_says_so(scan: Scan) -> None:
+    findings = outlined(blob(SHAPE), scan.grid)
+    lesion, *others = findings.regions
+    small = replace(findings, regions=(replace(lesion, positive=False), *others))
+    said = [str(item.SegmentDescription) for item in read(scan, small).SegmentSequence]
+    assert ["not said to be there" in words for words in said] == [True, False, False]
+
+
 def test_labels_without_a_pixel_are_left_out_and_the_others_numbered_without_a_gap(scan: Scan) -> None:
     codes = blob(SHAPE)
     codes[codes == 2] = 0
@@ -172,6 +180,13 @@ def test_outlines_of_detections_are_segments_of_their_own(scan: Scan) -> None:
     assert first.pixels[1:4, 2:6].all()
     assert int(first.pixels.sum()) == 12
     assert first.refers == (scan.sources[scan.places[3][0]].sop_instance_uid, 1)
+
+
+def test_a_segment_has_the_number_of_its_box_in_the_report(scan: Scan) -> None:
+    fed = scan.grid.cropped((3, 0, 0), (1, *SHAPE[1:]))
+    none, ones = np.zeros((2, 2), np.bool_), np.ones((3, 4), np.bool_)
+    (frame,) = frames_in(files_of("seg", scan, boxed(scan, fed, none, ones)))
+    assert frame.label == "Nodule 2"
 
 
 def test_the_one_slice_that_was_seen_of_a_volume_is_referred_to(scan: Scan) -> None:

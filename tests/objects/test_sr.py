@@ -21,6 +21,7 @@ from edge.objects.unfit import UnfitError
 from edge.reasons import WRONG_MODALITY
 from edge.scan import Scan
 from edge.write.objects import sr
+from edge.write.report import SliceReport
 from edge.write.words import label_lines
 from tests.conftest import Edgerun
 from tests.objects.cases import complete, scan_of
@@ -155,6 +156,13 @@ def test_no_finding_and_not_analysed_share_no_summary(film: Scan) -> None:
     summary = "CAD Processing and Findings Summary"
     assert codes_of(none, summary) == [("DCM", "111241")]
     assert codes_of(none, summary) != codes_of(refused, summary)
+
+
+def test_a_report_says_where_one_slice_alone_was_seen(volume: Scan) -> None:
+    told = outcome(volume, scored(volume, score("Nodule", 0.1)))
+    seen = SliceReport(across="slice", index=2, count=6, source=2, frame=0)
+    said = report(volume, told.findings, told_of=replace(told, result=replace(told.result, seen=seen)))
+    assert "Seen: slice 3 of 6, and nothing else of the scan." in [item.TextValue for item in items(said, "Comment")]
 
 
 def test_a_report_is_not_verified_and_not_for_diagnosis(film: Scan) -> None:

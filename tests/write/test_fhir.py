@@ -19,6 +19,7 @@ from edge.testing import phantom_scan
 from edge.wanted import Wanted
 from edge.write import Outcome
 from edge.write.fhir import NOT_NAMED, fhir
+from edge.write.report import SliceReport
 from tests.write.outcomes import classified, failed, outcome, refusal, score, segmented
 
 NODULE = Code(scheme="SCT", value="427359005", meaning="Solitary nodule of lung")
@@ -150,6 +151,14 @@ def test_what_was_analysed_is_preliminary_and_not_for_diagnosis(scan: Scan) -> N
     (said,) = resources(bundle(scored(scan)), "DiagnosticReport")
     assert said["status"] == "preliminary"
     assert "Not for diagnosis." in said["conclusion"]
+
+
+def test_the_conclusion_says_where_one_slice_alone_was_seen(scan: Scan) -> None:
+    told = scored(scan, 0.1)
+    seen = SliceReport(across="slice", index=1, count=30, source=0, frame=0)
+    (said,) = resources(bundle(replace(told, result=replace(told.result, seen=seen))), "DiagnosticReport")
+    assert "Seen: slice 2 of 30, and nothing else of the scan." in said["conclusion"]
+    assert "Seen:" not in resources(bundle(told), "DiagnosticReport")[0]["conclusion"]
 
 
 @pytest.mark.parametrize("kind", ["refused", "failed"])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from edge.errors import OutputError, ReadError
 from edge.objects.unfit import UnfitError
 from edge.reasons import DAMAGED, DISK_FULL, OBJECT_NOT_MADE, VIEW_NOT_INSTALLED, WRONG_PLACE
+from edge.site.named import SiteReport
 from edge.table import Entry
 from edge.testing import phantom_scan
 from edge.wanted import Wanted
-from edge.write import Outcome
+from edge.write import WRITERS, Outcome
 from edge.write.made import check_installed, made
 from tests.write.outcomes import classified, outcome, score
 
@@ -48,7 +51,7 @@ def told(result: object, scan: object, findings: object, *_: object) -> Mapping[
 TABLE = {
     name: Entry(f"tests.write.test_made:{name}")
     for name in ("plain", "unfit", "misplaced", "not_made", "changed", "full")
-} | {"overlay": Entry("tests.write.test_made:told")}
+} | {"overlay": Entry("tests.write.test_made:told"), "fhir": Entry("edge.write.fhir:fhir")}
 
 
 def seen() -> Outcome:
@@ -86,6 +89,26 @@ def test_a_view_that_failed_fails_the_result_whose_picture_says_so_alone(view: s
     assert files == {"told.txt": b"failed True False"}
 
 
+def test_a_program_is_told_of_a_failed_result_and_never_of_what_was_found() -> None:
+    _, files, _ = written("fhir", "misplaced")
+    report, absent, *_ = (entry["resource"] for entry in json.loads(files["fhir.json"])["entry"])
+    assert (report["status"], absent["status"]) == ("cancelled", "cancelled")
+    assert WRONG_PLACE.code in absent["note"][0]["text"]
+    assert "interpretation" not in absent
+
+
+def test_of_a_failed_result_no_threshold_decided() -> None:
+    one = seen()
+    sited = replace(
+        one.result,
+        site=SiteReport(
+            file_sha256="1" * 64, table_sha256="2" * 64, decided_utc="2026-01-02T03:04:05+00:00", labels={}
+        ),
+    )
+    result, _ = made(sited, one.scan, one.findings, Wanted(views=("misplaced",)), TABLE)
+    assert (result.state, result.site) == ("failed", None)
+
+
 def test_a_failed_result_has_no_picture_that_was_not_asked_for() -> None:
     assert written("plain", "misplaced")[1] == {}
 
@@ -103,3 +126,9 @@ def test_what_is_not_installed_is_said_with_what_brings_it() -> None:
     ) as caught:
         check_installed(["plain", "sc"], table)
     assert caught.value.reason is VIEW_NOT_INSTALLED
+
+
+def test_a_page_in_an_object_needs_what_both_need() -> None:
+    lacking = {"pdf": replace(WRITERS["pdf"], needs=("no_such_package",))}
+    with pytest.raises(OutputError, match=r"edgerun\[objects,paper\]"):
+        check_installed(["pdf"], lacking)

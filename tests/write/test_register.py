@@ -79,6 +79,12 @@ def test_what_a_reader_must_settle_is_told() -> None:
     assert (said["state"], said["label"]) == ("uncertain", "Nodule")
 
 
+def test_what_a_reader_must_settle_is_told_apart_from_what_was_found() -> None:
+    unsure = replace(score("Effusion", 0.4), zone=(0.3, 0.6), uncertain=True)
+    said = row(outcome(SCAN, classified(SCAN, score("Nodule", 0.9), unsure)))
+    assert (said["state"], said["label"]) == ("finding", "Nodule; Effusion (uncertain: needs a reader)")
+
+
 def test_a_region_is_told_by_its_size() -> None:
     mask = np.zeros((1, 8, 8), dtype=bool)
     mask[0, 2:4, 2:6] = True
