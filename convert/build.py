@@ -245,17 +245,9 @@ class _Build:
         }
 
         def make() -> bytes:
-            draft = self.plan.draft
-            measured = measure(
-                data.scans,
-                draft,
-                whole,
-                self.progress,
-                thresholds=thresholds,
-                limits=limits,
-                confirmed=self.plan.confirmed,
-            )
-            return dump_measured(measured)
+            draft, confirmed = self.plan.draft, self.plan.confirmed
+            at = partial(measure, thresholds=thresholds, limits=limits)
+            return dump_measured(at(data.scans, draft, whole, self.progress, confirmed=confirmed))
 
         return load_measured(self.work.kept(step, key, make))
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from convert.build import Built, Plan
 from convert.cases import Case
 from convert.describe import Description
+from convert.familiar_limits import interval_of
 from convert.familiar_step import apart
 from convert.measure import Progress
 from convert.reading import examinations_of
@@ -93,10 +94,11 @@ def with_look(
     learnt = apart(learnt, plan)
     if len(learnt) < LEAST_LEARNT or len(tune.scans.paths) < LEAST_CHOSEN:
         return description, built
-    progress(f"learning what upright pictures look like from {min(len(learnt), MOST_LEARNT)} of them")
+    some = _some(learnt)
+    progress(f"learning what upright pictures look like from {len(some)} of them")
     try:
-        template = template_of([square for scan in _read(plan, _some(learnt)) if (square := _square(scan)) is not None])
-        words = f"{min(len(learnt), MOST_LEARNT)} of the pictures that the model learnt from"
+        template = template_of([square for scan in _read(plan, some) if (square := _square(scan)) is not None])
+        words = f"{len(some)} of the pictures that the model learnt from"
         look = look_of(template, [_seen(scan, template) for scan in _read(plan, tune.scans.cases)], words, tune.words)
     except UsageError as error:
         progress(error.message)
@@ -171,9 +173,6 @@ def errors_of(scans: Iterator[Scan], accepts: Accepts, built: Built, words: str)
 
 
 def _figure(name: str, count: int, number: int, precision: str, engine: str, words: str) -> Evidence:
-    from scipy.stats import binomtest  # noqa: PLC0415 - heavy
-
-    between = binomtest(count, number).proportion_ci(0.95, method="exact")
     return Evidence(
         precision=precision,  # type: ignore[arg-type]
         engine=engine,
@@ -181,7 +180,7 @@ def _figure(name: str, count: int, number: int, precision: str, engine: str, wor
         data=words,
         metric=name,
         value=round(count / number, 6),
-        interval=(round(float(between.low), 6), round(float(between.high), 6)),
+        interval=interval_of(count, number),
         method=METHOD,
         n=number,
     )

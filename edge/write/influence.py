@@ -37,6 +37,8 @@ def draw_classification(canvas: Pixels, scan: Scan, findings: Classification) ->
     words = _map_words(findings, said)
     if any(item.label == chosen.label for item in findings.faithfulness):
         words = say("{words}; tested", words=words)
+    elif findings.tilewise is None:
+        words = say("{words}; not tested", words=words)
     named = say("{title}: {words}", title=words, words=said.title) if len(findings.labels) > 1 else words
     write_caption(canvas, TWO.panels[1], named)
     place(canvas, tinted(small, chosen, tilewise=findings.tilewise is not None), boxes[1])
@@ -58,6 +60,8 @@ def _map_words(findings: Classification, said: LabelScore) -> str:
 def _no_map_words(findings: Classification) -> str:
     if any(not item.holds for item in findings.faithfulness):
         return say("The influence map failed its test and is not drawn.")
+    if findings.maps and not _worth_a_map(findings):
+        return say("The influence map is drawn only where there is a finding or a doubt.")
     return say("The model gives no influence map for this picture.")
 
 
@@ -74,15 +78,25 @@ def _mark_best(canvas: Pixels, tilewise: Tilewise, label: str, shown: tuple[Grid
 
 
 def map_to_show(findings: Classification) -> InfluenceMap | None:
-    """Return the map of the positive finding with the highest score; where nothing was found, of the likeliest finding.
+    """Return the map of the positive finding with the highest score; where nothing was found, of one worth it, or None.
 
-    A finding that a reader must settle comes before those that are not there.
+    Without a finding a class activation map says next to nothing of where the score comes from (measured in
+    ``docs/telling.md``). So there it is shown only of a finding that a reader must settle, which comes first, or of one
+    whose map passed the deletion test. The scores of windows need no test, and are shown of the likeliest finding.
     """
     maps = {shown.label: shown for shown in findings.maps}
-    found = [item for item in findings.labels if item.positive and item.finding]
-    mapped = [item for item in found or findings.labels if item.name in maps]
+    mapped = [item for item in _worth_a_map(findings) if item.name in maps]
     chosen = max(mapped, key=lambda item: (item.finding, item.uncertain, item.score), default=None)
     return None if chosen is None else maps[chosen.name]
+
+
+def _worth_a_map(findings: Classification) -> list[LabelScore]:
+    """What was found; where that is nothing, what may have a map all the same."""
+    found = [item for item in findings.labels if item.positive and item.finding]
+    if found or findings.tilewise is not None:
+        return found or list(findings.labels)
+    passed = {item.label for item in findings.faithfulness if item.holds}
+    return [item for item in findings.labels if item.finding and (item.uncertain or item.name in passed)]
 
 
 def _plane(scan: Scan, findings: Classification, shown: InfluenceMap | None) -> Grid:

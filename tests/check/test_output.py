@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,11 @@ def test_what_is_the_same_everywhere_is_no_answer(findings: Translation | Classi
 @pytest.mark.parametrize("findings", [translation([0.5, 0.5, 0.5, 0.6]), classification(0.2, 0.3), classification(0.5)])
 def test_what_differs_and_a_single_score_pass(findings: Translation | Classification) -> None:
     assert said_of_output(findings) == ()
+
+
+def test_a_scan_that_surely_has_the_worst_grade_is_not_refused() -> None:
+    """The score of a grade is that of this grade or a worse one, so of the worst grade all may be exactly 1."""
+    assert said_of_output(replace(classification(1.0, 1.0, 1.0), grade="l2")) == ()
 
 
 @pytest.mark.parametrize(("logits", "refused"), [((0.0, 0.0), True), ((0.0, 1.0), False)])

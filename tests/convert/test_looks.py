@@ -152,6 +152,17 @@ def test_a_conversion_gives_the_pack_its_look_and_says_how_often_it_errs(tmp_pat
     assert told.notes == ("before",)
 
 
+def test_a_look_tells_how_many_pictures_it_was_really_learnt_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more than there may be, every second one is taken, or fewer: not as many as there may be."""
+    description, plan, built, learnt = workshop(tmp_path, [film(seed, side=32) for seed in range(160)])
+    monkeypatch.setattr(looks, "MOST_LEARNT", 40)
+    look = with_look(description, plan, built, learnt, Heard())[0].inputs[0].accepts.look
+    assert look is not None
+    assert look.learnt_from == "25 of the pictures that the model learnt from"
+
+
 def test_pictures_that_lie_anyhow_give_none_and_it_is_noted(tmp_path: Path) -> None:
     films = [np.rot90(film(seed, side=32), seed) for seed in range(160)]
     description, plan, built, learnt = workshop(tmp_path, films)

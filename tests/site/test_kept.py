@@ -60,14 +60,14 @@ def test_every_character_that_is_changed_is_noticed() -> None:
 def test_what_is_no_such_file_is_not_guessed_at(text: str) -> None:
     keep("tiny", site_set())
     site_path("tiny").write_bytes(text.encode("utf-8", "surrogateescape"))
-    problem()
+    assert problem().startswith(f"Reading {site_path('tiny')}: ")
 
 
 def test_a_file_that_was_cut_short_is_noticed() -> None:
     keep("tiny", site_set())
     data = site_path("tiny").read_bytes()
     site_path("tiny").write_bytes(data[: len(data) // 2])
-    problem()
+    assert problem().startswith(f"Reading {site_path('tiny')}: ")
 
 
 def test_the_file_of_another_pack_is_noticed() -> None:

@@ -10,8 +10,16 @@ from edge.errors import UsageError
 from edge.site.packages import need_statistics
 
 
-def test_where_all_is_there_nothing_is_said() -> None:
+def test_where_all_is_there_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def find(name: str) -> str:
+        asked.append(name)
+        return name
+
+    monkeypatch.setattr(importlib.util, "find_spec", find)
     need_statistics("Evaluating")
+    assert asked == ["scipy", "sklearn"]
 
 
 def test_what_is_missing_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
