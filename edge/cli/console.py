@@ -35,16 +35,14 @@ from edge.write.report import (
 )
 from edge.write.spoken import result_spoken
 from edge.write.words import (
-    area_words,
     box_words,
     listed,
     map_words,
-    pixel_words,
     probability_words,
     region_words,
     registration_words,
     scored,
-    seen_words,
+    seen_alone_words,
     tile_words,
     translation_words,
 )
@@ -245,7 +243,7 @@ def _phrases(found: FindingsReport, result: ResultReport) -> list[str]:
         return translation_words(found)
     if found.kind == "detection":
         return _boxes(found, result)
-    return [_region(region, result) for region in found.regions]
+    return [region_words(region, result.scan.grid) + _urgency(region) for region in found.regions]
 
 
 def _score(item: LabelScore, called: str) -> str:
@@ -253,15 +251,6 @@ def _score(item: LabelScore, called: str) -> str:
     words = say(", ").join([*likely, scored(item.score, item.threshold, called)])
     doubt = f"{say(', ')}{say(NEEDS_A_READER)}" if item.uncertain else ""
     return say("{title}: {words}", title=item.title, words=words) + _urgency(item) + doubt
-
-
-def _region(region: Region, result: ResultReport) -> str:
-    urgency = _urgency(region)
-    if region.slices is not None:
-        return f"{region_words(region, result.scan.grid)}{urgency}"
-    area = [area_words(region.area_mm2)] if region.area_mm2 else []
-    words = say(", ").join([pixel_words(region.pixels), *area])
-    return say("{title}: {words}", title=region.title, words=words) + urgency
 
 
 def _boxes(found: DetectionReport, result: ResultReport) -> list[str]:
@@ -290,7 +279,7 @@ def _lines(result: ResultReport) -> list[str]:
     lines = [f"{item.code}: {item.words} {item.detail} {item.action}" for item in reasons]
     lines += _said(result)
     if result.seen is not None:
-        lines.append(say("Seen: {slice}, and nothing else of the scan.", slice=seen_words(result.seen)))
+        lines.append(seen_alone_words(result.seen))
     lines += site_lines(result)
     if result.confirmed:
         lines.append(say("Vouched for by a person: {what}", what=vouched(result)))

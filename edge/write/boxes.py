@@ -12,7 +12,7 @@ from edge.findings import Detection, Detections
 from edge.geometry import Grid, index_map
 from edge.scan import Scan
 from edge.words import kept_in_order, number, say
-from edge.write.canvas import BLACK, Box, Colour, Pixels, write
+from edge.write.canvas import BLACK, Box, Colour, Pixels, overlap, write
 from edge.write.outlines import Outlined, draw_outlines
 from edge.write.panels import (
     LABEL_COLOURS,
@@ -138,17 +138,11 @@ def _free_place(box: Box, taken: Sequence[Box], others: Sequence[Box], room: Box
         (right + 4, bottom - height),
     )
     places = [_inside(Box(left=left, top=top, width=width, height=height), room) for left, top in corners]
-    free = [place for place in places if not any(_overlap(place, other) for other in taken)]
-    return next((place for place in free if not any(_overlap(place, other) for other in others)), (free or places)[0])
+    free = [place for place in places if not any(overlap(place, other) for other in taken)]
+    return next((place for place in free if not any(overlap(place, other) for other in others)), (free or places)[0])
 
 
 def _inside(box: Box, room: Box) -> Box:
     left = max(min(box.left, room.left + room.width - box.width), room.left)
     top = max(min(box.top, room.top + room.height - box.height), room.top)
     return Box(left=left, top=top, width=box.width, height=box.height)
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    apart_x = one.left + one.width <= other.left or other.left + other.width <= one.left
-    apart_y = one.top + one.height <= other.top or other.top + other.height <= one.top
-    return not (apart_x or apart_y)

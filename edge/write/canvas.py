@@ -145,6 +145,20 @@ def fitted(height: float, width: float, box: Box) -> Box:
     )
 
 
+def overlap(one: Box, other: Box) -> bool:
+    """Return whether two boxes share a pixel.
+
+    Examples
+    --------
+    >>> one = Box(left=0, top=0, width=4, height=4)
+    >>> overlap(one, Box(left=3, top=3, width=4, height=4)), overlap(one, Box(left=4, top=0, width=4, height=4))
+    (True, False)
+    """
+    apart_x = one.left + one.width <= other.left or other.left + other.width <= one.left
+    apart_y = one.top + one.height <= other.top or other.top + other.height <= one.top
+    return not (apart_x or apart_y)
+
+
 def place(canvas: Pixels, picture: NDArray[Any], box: Box) -> None:
     """Draw a picture, (y, x, 3) uint8, over the whole of `box`: averaged when it shrinks, smooth when it grows.
 

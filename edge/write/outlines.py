@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.write.canvas import BLACK, Box, Colour, Pixels, write
+from edge.write.canvas import BLACK, Box, Colour, Pixels, overlap, write
 
 MOST_TAGS = 6
 LEAST_TAGGED = 100.0
 """Square pixels of the canvas that a piece beside the largest must have to get a tag of its own."""
+TAG_HEIGHT = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +42,8 @@ def draw_outlines(canvas: Pixels, shapes: Sequence[Outlined], box: Box) -> None:
         cv2.drawContours(canvas, contours, -1, BLACK, 4, cv2.LINE_AA, offset=(box.left, box.top))
         cv2.drawContours(canvas, contours, -1, shape.colour, 2, cv2.LINE_AA, offset=(box.left, box.top))
         outer = [contour for contour, (*_, parent) in zip(contours, ranks[0], strict=True) if parent < 0]
-        tags += [(shape, _beside(piece, box)) for piece in _tagged(outer)]
+        for piece in _tagged(outer):
+            tags.append((shape, _place(piece, len(shape.tag), box, [taken for _, taken in tags])))
     for shape, tag in tags:
         write(canvas, shape.tag, tag, scale=0.65, colour=shape.colour, bold=True, outlined=True)
 
@@ -51,10 +54,19 @@ def _tagged(pieces: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
     return [largest, *(piece for piece in others if cv2.contourArea(piece) >= LEAST_TAGGED)]
 
 
-def _beside(piece: NDArray[Any], box: Box) -> Box:
-    x, y, _, _ = cv2.boundingRect(piece)
-    left, top = min(box.left + x, box.left + box.width - 32), max(box.top + y - 24, box.top)
-    return Box(left=left, top=top, width=64, height=20)
+def _place(piece: NDArray[Any], letters: int, box: Box, taken: Sequence[Box]) -> Box:
+    """Where a piece's tag stands: on its outline, as far up as no other tag stands, else below its outline."""
+    width = 12 * letters + 8
+    right, bottom = box.left + box.width - width, box.top + box.height - TAG_HEIGHT
+    points = sorted((y + box.top, x + box.left) for x, y in piece[:, 0].tolist())
+    places = (
+        Box(left=min(x, right), top=min(max(y - above, box.top), bottom), width=width, height=TAG_HEIGHT)
+        for above in (TAG_HEIGHT, 0)
+        for y, x in points
+    )
+    highest = next(places)
+    all_places = itertools.chain([highest], places)
+    return next((place for place in all_places if not any(overlap(place, other) for other in taken)), highest)
 
 
 def _covered(mask: NDArray[Any], box: Box) -> Pixels:

@@ -16,7 +16,7 @@ from edge.write.canvas import PAPER, Box, Pixels, blank_canvas, encode_png, fill
 from edge.write.montage import MONTAGE, draw_montage, draw_planes, has_montage
 from edge.write.overlay import BANNERS, NOT_NO_FINDING, draw_pictures, layout_of
 from edge.write.page_marks import draw_band
-from edge.write.page_sheet import INNER, MARGIN, Area, Sheet, Type
+from edge.write.page_sheet import INNER, LEAST_POINTS, MARGIN, Area, Sheet, Type
 from edge.write.page_words import Field, Paragraph, beside_paragraphs, patient_fields, said_paragraphs
 from edge.write.panels import CAPTION, THREE, Layout
 from edge.write.panels import WIDTH as PIXELS
@@ -200,6 +200,14 @@ def _paragraphs(sheet: Sheet, area: Area, paragraphs: Sequence[Paragraph], point
     return top
 
 
+def _found_again(sheet: Sheet, result: ResultReport) -> str:
+    """The result's UID, and the files where they have room beside it: a UID that is cut finds nothing."""
+    alone = say("Result {uid}", uid=result.uid)
+    named, how = f"{file_words(result)}{alone}", Type(points=LEAST_POINTS)
+    whole = sheet.height_of(named, FOOT.width, how) == sheet.height_of(alone, FOOT.width, how)
+    return named if whole else alone
+
+
 def _foot(sheet: Sheet, result: ResultReport) -> None:
     """What made it, of which files, and how to find it again."""
     lines = []
@@ -211,7 +219,7 @@ def _foot(sheet: Sheet, result: ResultReport) -> None:
         engine = result.engine
         name = f"{engine.name} {engine.version} ({engine.provider})"
         lines.append(say("{precision} on {engine}", precision=engine.precision, engine=name))
-    lines.append(f"{file_words(result)}{say('Result {uid}', uid=result.uid)}")
+    lines.append(_found_again(sheet, result))
     top = FOOT.top
     for text in lines:
         room = FOOT.top + FOOT.height - top

@@ -10,7 +10,7 @@ from edge.scan import Identity, Scan
 from edge.site.named import site_lines
 from edge.words import kept_in_order, message, say
 from edge.write.report import BoxReport, ReasonReport, ResultReport, said_in, vouched
-from edge.write.words import label_lines, map_words, seen_words
+from edge.write.words import label_lines, map_words, seen_alone_words
 
 LETTERS = message("Letters beside a picture: R right, L left, A front, P back, H head, F feet of the patient.")
 SEXES = {"M": message("male"), "F": message("female"), "O": message("other")}
@@ -54,8 +54,7 @@ def said_paragraphs(result: ResultReport) -> list[Paragraph]:
     said = [Paragraph(text=line.text, bold=weighs and not index) for index, line in enumerate(lines)]
     said += [Paragraph(text=text) for text in _urgencies(said_in(result.findings))]
     if result.seen is not None:
-        seen = say("Seen: {slice}, and nothing else of the scan.", slice=seen_words(result.seen))
-        said.append(Paragraph(text=seen))
+        said.append(Paragraph(text=seen_alone_words(result.seen)))
     letters = [say(LETTERS)] if result.scan.grid is not None and result.scan.grid.space == "patient" else []
     if result.findings.kind == "classification":
         common += map_words(result.findings)

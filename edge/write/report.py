@@ -25,7 +25,7 @@ from edge.reasons import Reason
 from edge.scan import Acquisition, LeftOut, Source, Stack
 from edge.site.named import SiteReport
 from edge.typed import dump
-from edge.words import message, say
+from edge.words import kept_in_order, message, say
 
 DISCLAIMER = message("Not for diagnosis. A clinician must read the picture; the model can be wrong in both directions.")
 UNCALIBRATED = message("Scores are uncalibrated: they rank pictures, they are no probabilities.")
@@ -352,7 +352,7 @@ def found_in(found: FindingsReport) -> tuple[tuple[str, Urgency | None], ...]:
 def score_meaning(labels: Sequence[LabelScore]) -> str:
     """Return what scores and probabilities mean: of all, or of those that are not calibrated apart."""
     sets = dict.fromkeys(item.calibrated_on for item in labels)
-    told = [say(CALIBRATED).format(each) for each in sets if each is not None]
+    told = [say(CALIBRATED).format(kept_in_order(each)) for each in sets if each is not None]
     return " ".join([*told, *([say(UNCALIBRATED)] if None in sets or not sets else [])])
 
 

@@ -25,10 +25,10 @@ from edge.write.report import (
 )
 
 REASONS: Mapping[str, str] = {
-    r"(?P<measure>.+) (?P<value>\S+(?: \S+)?) reaches (?P<limit>.+), the pack's rule for (?P<urgency>\w+)": message(
+    r"(?P<measure>\D+) (?P<value>\S+(?: \S+)?) reaches (?P<limit>.+), the pack's rule for (?P<urgency>\w+)": message(
         "{measure} {value} reaches {limit}, the pack's rule for {urgency}"
     ),
-    r"(?P<measure>.+) (?P<value>\S+(?: \S+)?) is below (?P<limit>.+), the pack's rule for (?P<urgency>\w+)": message(
+    r"(?P<measure>\D+) (?P<value>\S+(?: \S+)?) is below (?P<limit>.+), the pack's rule for (?P<urgency>\w+)": message(
         "{measure} {value} is below {limit}, the pack's rule for {urgency}"
     ),
     r"(?P<measure>.+) unknown, counted as (?P<limit>.+) or more, the pack's rule for (?P<urgency>\w+)": message(

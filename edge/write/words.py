@@ -300,6 +300,11 @@ def seen_words(seen: SliceReport) -> str:
     return say(COUNTED[seen.across], number=seen.index + 1, total=seen.count)
 
 
+def seen_alone_words(seen: SliceReport) -> str:
+    """Return that the model saw this slice or frame, and no more."""
+    return say("Seen: {slice}, and nothing else of the scan.", slice=seen_words(seen))
+
+
 def moved_words(found: RegistrationReport) -> str:
     """Return by how much the moving scan was moved."""
     if found.mean_mm is None or found.largest_mm is None:

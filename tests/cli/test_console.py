@@ -101,6 +101,15 @@ def test_a_volume_is_told_as_its_picture_tells_it(capsys: pytest.CaptureFixture[
     assert "slices 11 to 15 of 24" in said_of(capsys, OUTCOMES["volume"])
 
 
+def test_a_region_that_is_not_there_is_told_as_not_found(capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = segmented(PICTURE, np.zeros((1, 40, 60), np.bool_))
+    assert "Region 1: not found" in said_of(capsys, outcome(PICTURE, nowhere))
+    few = replace(nowhere, regions=(replace(nowhere.regions[0], pixels=3, area_mm2=0.75),))
+    assert "Region 1: not found" in said_of(capsys, outcome(PICTURE, few))
+    empty = segmented_volume(VOLUME, [np.zeros_like(BALL)])
+    assert "Region 1: not found" in said_of(capsys, outcome(VOLUME, empty))
+
+
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *outcomes: Outcome) -> list[str]:
     """The lines that stay when the bar is gone."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)

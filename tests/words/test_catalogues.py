@@ -16,7 +16,7 @@ from edge.fonts import FAMILIES, family_of, font_file
 from edge.fonts import FOLDER as FONTS
 from edge.reasons import REASONS
 from edge.wanted import LANGUAGES
-from edge.words import ENGLISH, FOLDER, catalogues, say, speaking
+from edge.words import END, ENGLISH, FOLDER, ISOLATE, catalogues, say, speaking
 from edge.words.catalogues import all_messages, catalogue, compiled, messages_in, problems, renewed
 
 OTHERS = tuple(language for language in LANGUAGES if language != ENGLISH)
@@ -42,6 +42,18 @@ def test_commands_files_and_elements_are_the_same_in_every_language(language: st
         with speaking(language):
             said = say(text)
         assert sorted(COMMANDS.findall(text)) == sorted(COMMANDS.findall(said)), text
+
+
+def test_commands_keep_their_order_in_arabic() -> None:
+    """``--scans`` among Arabic words would be read as ``scans--``."""
+    for text in all_messages():
+        with speaking("ar"):
+            loose = re.sub(f"{ISOLATE}.*?{END}", "", say(text))
+        assert not re.search("--|`", loose), text
+
+
+def test_arabic_has_no_vowel_marks() -> None:
+    assert not [item.id for item in catalogue("ar") if re.search("[\u064b-\u0652]", str(item.string))]
 
 
 @pytest.mark.parametrize("language", OTHERS)

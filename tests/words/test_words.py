@@ -116,6 +116,7 @@ def test_no_two_states_are_told_by_the_same_words(language: str) -> None:
         said = [say(words) for words, _, _ in BANNERS.values()]
     assert len(set(said)) == len(said) == 6
     assert all(said)
+    assert len({words.split()[0] for words in said}) == 6
 
 
 @pytest.mark.parametrize("language", OTHERS)

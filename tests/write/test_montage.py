@@ -24,12 +24,12 @@ FOUND = segmented_volume(SCAN, [LESION])
 BOX = detected(SCAN, detection(SCAN, (8.0, 12.0, 15.0, 16.0, 20.0, 25.0), 0.9))
 
 
-def influence(at: tuple[int, int, int]) -> Classification:
+def influence(at: tuple[int, int, int], value: float = 0.9) -> Classification:
     """A classification of the whole volume whose score comes from one place."""
     values = np.zeros(SCAN.grid.shape, np.float32)
     values[at] = 1.0
     shown = InfluenceMap(label="nodule", values=values, grid=SCAN.grid)
-    return Classification(labels=(score("Nodule", 0.9),), maps=(shown,), grid=SCAN.grid)
+    return Classification(labels=(score("Nodule", value),), maps=(shown,), grid=SCAN.grid)
 
 
 def drawn(findings: Findings, monkeypatch: pytest.MonkeyPatch) -> tuple[Array, list[str]]:
@@ -86,6 +86,15 @@ def test_a_montage_of_a_score_is_tinted_where_it_comes_from(monkeypatch: pytest.
     canvas, _ = drawn(influence((12, 20, 24)), monkeypatch)
     plain, _ = drawn(replace(influence((12, 20, 24)), maps=()), monkeypatch)
     assert (canvas != plain).any()
+
+
+def test_a_montage_of_a_score_without_a_finding_is_spread_over_the_volume_and_not_tinted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    canvas, _ = drawn(influence((3, 30, 40), 0.1), monkeypatch)
+    plain, _ = drawn(replace(influence((3, 30, 40), 0.1), maps=()), monkeypatch)
+    np.testing.assert_array_equal(canvas, plain)
+    assert slices_shown(SCAN, influence((3, 30, 40), 0.1))[-1] == 23
 
 
 def test_the_planes_go_through_what_was_found() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge.explain.told import Faithfulness
 from edge.findings import Classification, Detections, InfluenceMap, Notice, Segmentation
 from edge.geometry import Grid
 from edge.reasons import BLANK, UNKNOWN_AGE, UNKNOWN_BODY_PART, WRONG_AGE, WRONG_MODALITY
@@ -16,6 +17,7 @@ from edge.scan import Scan
 from edge.testing import phantom_scan, tiny_manifest
 from edge.write import Outcome
 from edge.write.canvas import DARK, Box
+from edge.write.influence import map_to_show
 from edge.write.influence import tinted as drawn_over
 from edge.write.overlay import BANNER, BANNERS, FOOT, layout_of
 from edge.write.panels import LABEL_COLOURS, TWO
@@ -55,10 +57,23 @@ def negative(scan: Scan) -> Outcome:
 
 
 SCAN = picture_scan(ramp(100, 80), spacing_mm=(0.5, 0.5))
+FLAT = picture_scan(np.full((70, 70), 128, np.uint8))
 VOLUME = volume_scan()
+NOT_DRAWN = "The influence map is drawn only where there is a finding or a doubt."
 
 
 # Influence maps ------------------------------------------------------------------------------------------
+
+
+def is_tinted(of: Outcome) -> bool:
+    """Whether there is a colour on the right, where a grey picture has none of its own."""
+    return bool((np.ptp(panel(pixels(of), 1).astype(int), axis=-1) > 40).any())
+
+
+def proven(found: Classification, *passed: str) -> Classification:
+    """The same, with the maps of these labels put to the deletion test."""
+    said = (Faithfulness(label=name, gain=1.0, beaten=19, orders=19, holds=True, rule="-") for name in passed)
+    return replace(found, faithfulness=tuple(said))
 
 
 def test_what_raised_the_score_is_tinted_in_its_place() -> None:
@@ -74,8 +89,33 @@ def test_what_raised_the_score_is_tinted_in_its_place() -> None:
 
 
 def test_the_caption_of_a_map_does_not_take_a_tint_for_a_lesion(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "Influence map, not the outline of a lesion" in words_of(monkeypatch, positive(SCAN))
-    assert "Influence map (no finding): what raised the score" in words_of(monkeypatch, negative(SCAN))
+    assert "Influence map, not the outline of a lesion; not tested" in words_of(monkeypatch, positive(SCAN))
+    passed = proven(classified(SCAN, score("Pneumonia", 0.03)), "pneumonia")
+    assert "Influence map (no finding): what raised the score; tested" in words_of(monkeypatch, outcome(SCAN, passed))
+
+
+def test_where_nothing_was_found_no_map_is_drawn_and_the_panel_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_tinted(positive(FLAT))
+    assert not is_tinted(negative(FLAT))
+    assert map_caption(monkeypatch, classified(SCAN, score("Pneumonia", 0.03))) == NOT_DRAWN
+
+
+def test_a_map_is_drawn_of_what_a_reader_must_settle_and_of_what_passed_its_test() -> None:
+    below = score("Pneumonia", 0.4)
+    assert is_tinted(outcome(FLAT, classified(FLAT, replace(below, uncertain=True))))
+    assert is_tinted(outcome(FLAT, proven(classified(FLAT, below), "pneumonia")))
+
+
+def test_a_label_that_is_no_finding_has_no_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    normal = score("Normal", 0.9, threshold=None)
+    assert map_to_show(classified(SCAN, normal, score("Mass", 0.2))) is None
+    assert map_to_show(proven(classified(SCAN, replace(normal, uncertain=True)), "normal")) is None
+    assert map_caption(monkeypatch, classified(SCAN, normal)) == NOT_DRAWN
+
+
+def test_doubt_of_a_label_without_a_map_is_not_explained_by_another_labels_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = [replace(score("Mass", 0.4), uncertain=True), score("Edema", 0.3)]
+    assert map_caption(monkeypatch, classified(SCAN, *labels, mapped=["edema"])).startswith("The model gives no")
 
 
 def map_caption(monkeypatch: pytest.MonkeyPatch, found: Classification) -> str:
@@ -84,9 +124,12 @@ def map_caption(monkeypatch: pytest.MonkeyPatch, found: Classification) -> str:
 
 def test_of_several_maps_that_of_the_surest_finding_is_shown_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = [score("Normal", 0.9, threshold=None), score("Mass", 0.7, threshold=0.8), score("Edema", 0.6)]
-    assert map_caption(monkeypatch, classified(SCAN, *labels)).endswith("lesion: Edema")
+    assert map_caption(monkeypatch, classified(SCAN, *labels)).endswith("lesion; not tested: Edema")
     nothing = [score("Normal", 0.9, threshold=None), score("Mass", 0.3), score("Edema", 0.2)]
-    assert map_caption(monkeypatch, classified(SCAN, *nothing)).endswith("the score: Mass")
+    both = proven(classified(SCAN, *nothing), "mass", "edema")
+    assert map_caption(monkeypatch, both).endswith("the score; tested: Mass")
+    doubted = classified(SCAN, *nothing[:2], replace(nothing[2], uncertain=True))
+    assert map_caption(monkeypatch, doubted).endswith("the score: Edema")
 
 
 def test_a_finding_without_a_map_is_not_explained_by_another_labels_map(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,6 +152,13 @@ def test_the_qr_code_tells_the_result_s_uid_and_nothing_else(state: str, languag
     assert of.result.uid in text_of(pdf)
 
 
+def test_a_long_name_of_a_file_does_not_push_out_the_uid() -> None:
+    of = STATES["finding"]
+    named = replace(of.result.scan.sources[0], path=f"{'a' * 250}.dcm")
+    result = replace(of.result, scan=replace(of.result.scan, sources=(named,)))
+    assert f"Result {of.result.uid}" in text_of(pdf_of(replace(of, result=result)))
+
+
 def test_two_results_have_two_uids_and_one_result_has_one() -> None:
     told = [of.result.uid for of in (*STATES.values(), *TASKS.values())]
     assert told == [of.result.uid for of in (*states().values(), *tasks().values())]

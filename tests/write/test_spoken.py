@@ -175,6 +175,7 @@ def test_why_a_finding_is_urgent_is_told_in_every_language(
         limit = kept_in_order(with_decimal_sign("0.5" if measure == "score" else f"30.5{NAMES[measure][1]}"))
         assert limit in said
         assert say("urgent") in said
+        assert said.startswith(say(NAMES[measure][0]))
     assert "the pack's rule" not in said
 
 
