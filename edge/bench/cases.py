@@ -13,6 +13,7 @@ from edge.bench.answered import error_of
 from edge.bench.copies import Copy, copy_all
 from edge.bench.phantoms import phantom_files, vouched
 from edge.errors import ReadError
+from edge.hashes import hashed
 from edge.pack.store import Pack
 from edge.read import ScanReader
 from edge.read.process import PREFETCH
@@ -57,7 +58,7 @@ class Case:
     def sha256(self) -> str:
         """Of the one file; of several, of their hashes in order."""
         with _readable():
-            found = [_hashed(path) for path in self.files]
+            found = [hashed(path) for path in self.files]
         return found[0] if len(found) == 1 else hashlib.sha256("".join(sorted(found)).encode()).hexdigest()
 
 
@@ -147,14 +148,6 @@ def copied(cases: Cases, wanted: int, folder: Path) -> tuple[Case, ...]:
         made.append(Case(name=case.name, files=tuple(one.values()), format=case.format, roles=roles))
     copy_all(copies)
     return tuple(made)
-
-
-def _hashed(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ def infer(
     ),
     language: str = typer.Option("en", help="Of words for people: en, fr, es, pt, sw, hi or ar."),
     identified: bool = typer.Option(
-        False, "--identified", help="Let the report name the patient; without it no name or number stands there."
+        False, "--identified", help="Let report and FHIR name the patient, as pages and DICOM objects always do."
     ),
     explain: Optional[str] = typer.Option(
         None, metavar="WAY", help="Where scores come from: map (test the pack's own map) or occlusion. It takes longer."
