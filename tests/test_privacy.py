@@ -52,7 +52,18 @@ def told(examples: Path, tmp_path: Path) -> Path:
 
 def test_no_canary_comes_back(told: Path, tmp_path: Path) -> None:
     """In no report, register, FHIR document, name of a file, message or warning of a library."""
-    command = [sys.executable, "-W", "always", "-m", "edge.cli", "infer", told, "--out", tmp_path / "out", "--json"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-W",
+        "always",
+        "-m",
+        "edge.cli",
+        "infer",
+        told,
+        "--out",
+        tmp_path / "out",
+        "--json",
+    ]
     ran = subprocess.run([*command, "--write", "overlay,fhir,register"], capture_output=True, check=False, cwd=ROOT)
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert {path.name for path in files} == {"report.json", "overlay.png", "fhir.json", "register.csv"}
@@ -66,7 +77,17 @@ def test_a_refusal_brings_no_canary_back(told: Path, tmp_path: Path) -> None:
     dataset = dcmread(told)
     dataset.Modality = "MG"
     dataset.save_as(told)
-    command = [sys.executable, "-m", "edge.cli", "infer", told, "--pack", "chest-pneumonia", "--out", tmp_path / "out"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "edge.cli",
+        "infer",
+        told,
+        "--pack",
+        "chest-pneumonia",
+        "--out",
+        tmp_path / "out",
+    ]
     ran = subprocess.run([*command, "--json"], capture_output=True, check=False, cwd=ROOT)
     assert ran.returncode == 7
     assert CANARY.encode() not in ran.stdout + ran.stderr
@@ -74,7 +95,7 @@ def test_a_refusal_brings_no_canary_back(told: Path, tmp_path: Path) -> None:
 
 def test_a_damaged_file_brings_no_canary_back(told: Path, tmp_path: Path) -> None:
     told.write_bytes(told.read_bytes()[:-200])
-    command = [sys.executable, "-m", "edge.cli", "infer", told, "--out", tmp_path / "out", "--json"]
+    command: list[str | Path] = [sys.executable, "-m", "edge.cli", "infer", told, "--out", tmp_path / "out", "--json"]
     ran = subprocess.run(command, capture_output=True, check=False, cwd=ROOT)
     assert ran.returncode == 3
     assert CANARY.encode() not in ran.stdout + ran.stderr
