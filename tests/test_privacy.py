@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.datadict import DicomDictionary, dictionary_VM, keyword_for_tag
+from pydicom.datadict import dictionary_is_retired, dictionary_VR, keyword_dict
 from pydicom.dataelem import DataElement
 from pydicom.tag import Tag
 
@@ -28,9 +28,10 @@ READ = {
 def canaries(dataset: Dataset) -> int:
     """Put a value of its own in every text element of the standard that a scan's file may hold."""
     count = 0
-    for number, entry in DicomDictionary.items():
-        tag, vr, keyword = Tag(number), entry[0], keyword_for_tag(number)
-        if tag.group < 0x0008 or tag.group > 0x4000 or vr not in TEXTS or keyword in READ or entry[3]:
+    for keyword, number in keyword_dict.items():
+        tag, vr = Tag(number), dictionary_VR(number)
+        beyond = not 0x0008 <= tag.group <= 0x4000
+        if beyond or vr not in TEXTS or keyword in READ or dictionary_is_retired(number):
             continue
         dataset.add(DataElement(tag, vr, f"{CANARY}{count:05d}"))
         count += 1
@@ -43,7 +44,6 @@ def told(examples: Path, tmp_path: Path) -> Path:
     """A radiograph, each text element of which names somebody."""
     dataset = dcmread(examples / "chest-pneumonia-0000.dcm")
     assert canaries(dataset) >= LEAST
-    assert dictionary_VM("PatientName") == "1"
     assert CANARY in str(dataset.PatientName)
     path = tmp_path / "scan.dcm"
     dataset.save_as(path)
