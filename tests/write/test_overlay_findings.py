@@ -129,7 +129,7 @@ def test_of_several_maps_that_of_the_surest_finding_is_shown_and_named(monkeypat
     both = proven(classified(SCAN, *nothing), "mass", "edema")
     assert map_caption(monkeypatch, both).endswith("the score; tested: Mass")
     doubted = classified(SCAN, *nothing[:2], replace(nothing[2], uncertain=True))
-    assert map_caption(monkeypatch, doubted).endswith("the score: Edema")
+    assert map_caption(monkeypatch, doubted).endswith("the score; not tested: Edema")
 
 
 def test_a_finding_without_a_map_is_not_explained_by_another_labels_map(monkeypatch: pytest.MonkeyPatch) -> None:
