@@ -46,7 +46,7 @@ def replay(
             precision=precision or (ran.precision if ran else given.options.precision),
         )
         report = _again(given, options, watcher)
-    return compare(given.report, report, given.pack.manifest)
+    return compare(given.report, report, given.pack.manifest, gone=given.gone)
 
 
 def _as_asked(given: Given, watcher: Watcher | None) -> StudyReport | None:
@@ -81,5 +81,4 @@ def _ran(report: StudyReport) -> EngineFacts | None:
 def _paths(given: Given) -> Iterator[Path]:
     """The sources where they lie now, then what lay beside them and was left out, as far as it is still there."""
     yield from given.places.values()
-    left_out = (Path(path) for out in given.report.left_out for path in out.paths)
-    yield from (path for path in left_out if path.is_file() and str(path) not in given.places)
+    yield from given.beside.values()

@@ -38,6 +38,8 @@ class Comparison:
         What of engine and software is another one, each in words; empty where `exact`.
     not_compared : tuple of str
         Files, by name, whose bytes hold the number of the result, where that is another one; else empty.
+    gone : tuple of str
+        Files that were left out of the study then and are not here now, by their paths: nothing was made of them.
     differences : tuple of Difference
         Empty: the result was made again.
     largest : float, optional
@@ -50,6 +52,7 @@ class Comparison:
     exact: bool
     why_not_exact: tuple[str, ...] = ()
     not_compared: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
     differences: tuple[Difference, ...]
     largest: float | None = None
     tolerance: float | None = None
@@ -60,24 +63,29 @@ class Comparison:
         return not self.differences
 
 
-def compare(before: StudyReport, after: StudyReport, manifest: Manifest) -> Comparison:
+def compare(before: StudyReport, after: StudyReport, manifest: Manifest, gone: tuple[str, ...] = ()) -> Comparison:
     """Return what differs between a report and one that was made again.
 
     Made by the same versions on the same engine, both must be equal in everything but the time they took, where the
     files lie, and the request's own hash with what is made from it: the result's number, and files that hold it. Made
     otherwise, both must decide alike, and what the pack's known answers are compared by may differ by their tolerance.
+
+    Parameters
+    ----------
+    gone : tuple of str
+        Paths that `before` left out and that were not there to be left out again.
     """
     others = tuple(_another_maker(before, after))
     if not others:
         numbered = _numbered_anew(before, after)
-        differences = tuple(_differ("$", _content(before, numbered), _content(after, numbered)))
-        return Comparison(exact=True, not_compared=numbered, differences=differences)
+        differences = tuple(_differ("$", _content(before, numbered, gone), _content(after, numbered)))
+        return Comparison(exact=True, not_compared=numbered, gone=gone, differences=differences)
     others += tuple(_other_thresholds(before, after))
     tolerance = tolerance_of(manifest, after)
     largest, far = _answers_differ(before, after, tolerance)
     decided = _differ("$", _decisions(before), _decisions(after))
     return Comparison(
-        exact=False, why_not_exact=others, differences=(*decided, *far), largest=largest, tolerance=tolerance
+        exact=False, why_not_exact=others, gone=gone, differences=(*decided, *far), largest=largest, tolerance=tolerance
     )
 
 
@@ -114,12 +122,12 @@ def _numbered_anew(before: StudyReport, after: StudyReport) -> tuple[str, ...]:
     return tuple(file.name for old, new in pairs if old.uid != new.uid for file in old.files if file.role in NUMBERED)
 
 
-def _content(report: StudyReport, numbered: Collection[str]) -> dict[str, Any]:
+def _content(report: StudyReport, numbered: Collection[str], gone: Collection[str] = ()) -> dict[str, Any]:
     """What must be equal: paths stand for the contents of their files, and left out are hashes of the request."""
     return {
         "state": report.state,
         "results": [_result(result, numbered) for result in report.results],
-        "left_out": sorted(item.reason.code for item in report.left_out for _ in item.paths),
+        "left_out": sorted(item.reason.code for item in report.left_out for path in item.paths if path not in gone),
     }
 
 

@@ -37,11 +37,19 @@ class Given:
         The very one that the report names.
     places : mapping
         Where each source lies now, by the path in the report.
+    beside : mapping
+        The same of the files that were left out, as far as they are still to be found. A report holds no hash of them.
     """
 
     report: StudyReport
     pack: Pack
     places: Mapping[str, Path]
+    beside: Mapping[str, Path]
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """The files that were left out and are not to be found any more, by the path in the report."""
+        return tuple(path for path in left_out_of(self.report) if path not in self.beside)
 
     @property
     def options(self) -> Options:
@@ -100,13 +108,20 @@ def given(report: StudyReport, *, pack: str | None = None, scans: Path | None = 
     ReadError
         ``R348``: a source is gone; ``R349``: another file is in its place.
     """
-    return Given(report=report, pack=_pack(report, pack), places=_places(report, scans))
+    places = _places(report, scans)
+    return Given(report=report, pack=_pack(report, pack), places=places, beside=_beside(report, places))
 
 
 def sources_in(results: Iterable[ResultReport]) -> dict[str, str]:
     """Return the SHA-256 of every file that was examined, by its path in the report."""
     scans = (scan for result in results for scan in (result.scan, *result.others.values()))
     return {source.path: source.sha256 for scan in scans for source in scan.sources}
+
+
+def left_out_of(report: StudyReport) -> tuple[str, ...]:
+    """Return the paths that were left out and are no source, too."""
+    sources = sources_in(report.results)
+    return tuple(path for out in report.left_out for path in out.paths if path not in sources)
 
 
 def _document(file: Path) -> dict[str, object]:
@@ -175,3 +190,11 @@ def _elsewhere(wanted: Mapping[str, str], folder: Path) -> dict[str, Path]:
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def _beside(report: StudyReport, places: Mapping[str, Path]) -> dict[str, Path]:
+    """What was left out, at its place, or moved together with the sources that it lay beside."""
+    moved = {Path(path).parent: place.parent for path, place in places.items()}
+    paths = [Path(path) for path in left_out_of(report)]
+    candidates = {path: (path, moved.get(path.parent, path.parent) / path.name) for path in paths}
+    return {str(path): file for path, files in candidates.items() for file in files if file.is_file()}

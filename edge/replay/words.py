@@ -16,6 +16,8 @@ def told(comparison: Comparison) -> list[str]:
     """Return what came of a replay, line by line."""
     lines = [] if comparison.exact else [ANOTHER_MAKER]
     lines += [f"  {words}" for words in comparison.why_not_exact]
+    if comparison.gone:
+        lines += [f"Files that were left out of the study then and are not here any more: {len(comparison.gone)}."]
     lines += [f"  {item.path}: was {item.before}, is {item.after}" for item in comparison.differences[:MOST_TOLD]]
     if more := len(comparison.differences) - MOST_TOLD:
         lines += [f"  and {more} more"] if more > 0 else []

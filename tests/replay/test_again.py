@@ -79,6 +79,20 @@ def test_of_a_scan_that_was_moved_the_result_is_the_same(kept: Path, scan: Path,
     assert (found.same, found.exact) == (True, True)
 
 
+def test_what_was_left_out_is_left_out_again_where_it_was_moved_with_the_scan(scan: Path, tmp_path: Path) -> None:
+    shutil.copy(scan, scan.parent / "twin.dcm")
+    options = Options(wanted=Wanted(views=("overlay",)))
+    (report,) = run(Request(paths=(scan.parent,), out=tmp_path / "out", pack="chest-pneumonia", options=options))
+    assert [Path(path).name for item in report.left_out for path in item.paths] == ["twin.dcm"]
+    moved = Path(shutil.move(scan.parent, tmp_path / "stick"))
+    found = again.replay(given(report, scans=moved))
+    assert (found.same, found.gone) == (True, ())
+    (moved / "twin.dcm").unlink()
+    found = again.replay(given(report, scans=moved))
+    assert (found.same, len(found.gone)) == (True, 1)
+    assert told(found)[0].endswith("not here any more: 1.")
+
+
 def test_such_a_view_is_compared_where_the_number_is_the_same(kept: Path) -> None:
     report = read_report(kept)
     (result,) = report.results
