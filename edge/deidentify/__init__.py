@@ -1,0 +1,1 @@
+"""DICOM files -> the same pictures with nobody's name: `edgerun deidentify`."""
