@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.boxes import Matches
-from convert.collect import FLOOR
 from convert.describe import ThresholdRule
 from edge.errors import UsageError
+from edge.truth.boxes import FLOOR, Matches
 
 Counts = NDArray[np.int64]
 Chosen = tuple[str, int, bool]

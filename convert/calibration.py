@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import stats
 
 from convert.describe import ThresholdRule
 from convert.gate.judge import Indices, Question
 from convert.metrics import Scores, Truth, calibration_error
 from convert.tune import Labelled
 from edge.pack.manifest import Calibration, Threshold, Zone
-from edge.pack.trust import logit
+from edge.site import logistic
 
 LEAST_TO_CALIBRATE = 100
 """Of each class: fewer tell no slope and no intercept that others could rely on (Collins et al. 2016)."""
@@ -30,7 +30,6 @@ ROUNDING = 1e-9
 """0.05 times 60 is a little more than 3."""
 REFUTED = 0.025
 """One-sided: the lower end of an exact 95% interval."""
-PLATT = "logistic line through the log-odds, Platt's targets, maximum likelihood"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,44 +98,7 @@ def calibration_of(tune: Labelled, label: str, scores: Scores) -> Calibration | 
     least = min(_units(tune, truth), _units(tune, ~truth))
     if least < LEAST_TO_CALIBRATE:
         return f"{_found(tune)} {least} of the rarer class, expected {LEAST_TO_CALIBRATE} at least"
-    slope, intercept = platt(truth, scores)
-    if not (1e-3 <= slope <= 1e3 and abs(intercept) <= 1e3):
-        return f"the line through its log-odds has the slope {slope:.3g}, expected a rising one"
-    return Calibration(
-        method="logistic",
-        slope=slope,
-        intercept=intercept,
-        rule=PLATT,
-        chosen_on=tune.words,
-        n=truth.size,
-        positives=int(truth.sum()),
-    )
-
-
-def platt(truth: Truth, scores: Scores) -> tuple[float, float]:
-    """Return slope and intercept of the likeliest logistic line through the log-odds of some scores.
-
-    Examples
-    --------
-    >>> scores = np.repeat([0.25, 0.75], 1000)  # of which one in ten and nine in ten are positive
-    >>> slope, intercept = platt(np.arange(2000) % 10 < np.repeat([1, 9], 1000), scores)
-    >>> round(float(special.expit(slope * logit(0.75) + intercept)), 2)
-    0.9
-    """
-    odds = np.array([logit(float(score)) for score in scores])
-    positives = int(truth.sum())
-    target = np.where(truth, (positives + 1) / (positives + 2), 1 / (truth.size - positives + 2))
-
-    def loss(line: NDArray[np.float64]) -> float:
-        told = line[0] * odds + line[1]
-        return float(np.sum(np.logaddexp(0.0, told) - target * told))
-
-    def slope(line: NDArray[np.float64]) -> NDArray[np.float64]:
-        beside = special.expit(line[0] * odds + line[1]) - target
-        return np.array([beside @ odds, beside.sum()])
-
-    found = optimize.minimize(loss, np.array([1.0, 0.0]), jac=slope, method="BFGS").x
-    return float(found[0]), float(found[1])
+    return logistic.calibration_of(truth, scores, tune.words)
 
 
 def zone_of(truth: Truth, scores: Scores, threshold: Threshold, error: float, tune: Labelled) -> Zone | str:

@@ -10,26 +10,22 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.boxes import HALF, IN_VOLUMES, Found, match
 from convert.displacement import Registrations, target_registration_error, warp
 from convert.labels import LabelledSet
 from convert.landmarks import Landmarks, check_inside
 from convert.measured import Measured
-from convert.overlap import Overlap, Overlaps, overlap
-from convert.true_boxes import TrueBox, placed
 from edge.errors import EngineError, UsageError
 from edge.findings import Detections, Findings, Registration, Segmentation
 from edge.geometry import Grid
 from edge.pack.manifest import DetectionTask, Manifest, Model, RegistrationTask, SegmentationTask, Threshold
 from edge.scan import Scan
+from edge.truth.boxes import HALF, IN_VOLUMES, Found, match
+from edge.truth.masks import laid_on
+from edge.truth.overlap import Overlap, Overlaps, overlap
+from edge.truth.true_boxes import TrueBox, placed
 
 Mask = NDArray[np.bool_]
 Thresholds = Mapping[str, Threshold]
-
-FLOOR = 0.05
-"""Boxes are collected from this score on, whatever a candidate's threshold is: curves and thresholds need them.
-
-torchvision's detectors begin there, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -144,13 +140,12 @@ def _overlaps(said: Findings, seen: Seen) -> dict[str, Overlap]:
 
 def _mask(file: Path, scan: Scan, grid: Grid, of: Path) -> Mask:
     """The voxels of a mask's file that are not 0, if it lies where its scan lies."""
-    mask = np.asarray(scan.voxels != 0)
-    if mask.shape != grid.shape:
-        raise UsageError(f"Comparing with the mask {file}: found {mask.shape}, expected {grid.shape} as in {of}.")
-    places = (scan.grid.space, grid.space)
-    if places == ("patient", "patient") and not np.allclose(scan.grid.matrix, grid.matrix, atol=0.01):
-        raise UsageError(f"Comparing with the mask {file}: it lies elsewhere in the patient than {of}. Resample it.")
-    return mask
+    values = laid_on(scan, grid)
+    if values is not None:
+        return np.asarray(values != 0)
+    if sorted(scan.grid.shape) != sorted(grid.shape):
+        raise UsageError(f"Comparing with the mask {file}: found {scan.grid.shape}, expected {grid.shape} as in {of}.")
+    raise UsageError(f"Comparing with the mask {file}: it lies elsewhere in the patient than {of}. Resample it.")
 
 
 class _Boxes:
@@ -182,7 +177,7 @@ class _Boxes:
                     scores=np.array([box.score for box in of_label], dtype=np.float64),
                 )
             )
-            true = [placed(box, scan) for box in seen.truth.boxes if box.label == label]
+            true = [placed(box, scan.grid) for box in seen.truth.boxes if box.label == label]
             self._true[label].append(np.array(true).reshape(-1, 4 if self._flat else 6))
 
     def into(self, measured: Measured) -> Measured:

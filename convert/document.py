@@ -99,7 +99,7 @@ class FrocCurve:
     Parameters
     ----------
     froc : float
-        See `convert.boxes.froc`.
+        See `edge.truth.boxes.froc`.
     points : tuple of FrocPoint
         From the surest box on; none where it drew no box.
     """

@@ -12,7 +12,7 @@ from convert.cases import GROUPS, PATIENT, Case, atlases, cases_in, check_once, 
 from convert.landmarks import LANDMARKS, Landmarks, read_landmarks
 from convert.metrics import Truth
 from convert.rows import FIRST_LINE, Rows, cell, check_columns, read_rows, word_in
-from convert.true_boxes import TrueBox, boxes_in
+from convert.true_boxes import boxes_in
 from edge.errors import UsageError
 from edge.pack.manifest import (
     ClassificationTask,
@@ -23,6 +23,7 @@ from edge.pack.manifest import (
     Task,
     TranslationTask,
 )
+from edge.truth.true_boxes import TrueBox
 
 CLASS, GRADE = "label", "grade"
 YES, NO = ("1", "yes", "true"), ("0", "no", "false")

@@ -95,10 +95,11 @@ def with_look(
     if len(learnt) < LEAST_LEARNT or len(tune.scans.paths) < LEAST_CHOSEN:
         return description, built
     some = _some(learnt)
-    progress(f"learning what upright pictures look like from {len(some)} of them")
+    progress(f"learning what upright pictures look like from {len(some)} pictures")
     try:
-        template = template_of([square for scan in _read(plan, some) if (square := _square(scan)) is not None])
-        words = f"{len(some)} of the pictures that the model learnt from"
+        squares = [square for scan in _read(plan, some) if (square := _square(scan)) is not None]
+        template = template_of(squares)
+        words = f"{len(squares)} pictures such as the model learnt from"
         look = look_of(template, [_seen(scan, template) for scan in _read(plan, tune.scans.cases)], words, tune.words)
     except UsageError as error:
         progress(error.message)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.boxes import Matches
 from convert.cam import MapCheck
 from convert.displacement import Registrations
 from convert.metrics import Scores
-from convert.overlap import Overlaps
 from edge.pack.manifest import Precision
+from edge.truth.boxes import Matches
+from edge.truth.overlap import Overlaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from convert.boxes import Matches
 from convert.cam import MapCheck
 from convert.displacement import Registrations
 from convert.measured import Measured
-from convert.overlap import Overlaps
+from edge.truth.boxes import Matches
+from edge.truth.overlap import Overlaps
 
 
 def dump_measured(measured: Mapping[str, Measured]) -> bytes:

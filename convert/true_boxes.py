@@ -1,50 +1,17 @@
-"""True boxes: a row of a table each, and where they lie on the voxels of their scan."""
+"""True boxes: a row of a table each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from convert.cases import input_columns
 from convert.rows import FIRST_LINE, Rows, cell, check_columns, number_in, word_in
-from edge.detect.place import place_box
 from edge.errors import UsageError
-from edge.geometry import Grid
 from edge.pack.manifest import DetectionTask, Input
-from edge.scan import Scan
+from edge.truth.true_boxes import IN_MM, IN_PIXELS, TrueBox, box_of
 
 LABEL, NONE = "label", "none"
-IN_PIXELS = ("x0", "y0", "x1", "y1")
-IN_MM = ("x0_mm", "y0_mm", "z0_mm", "x1_mm", "y1_mm", "z1_mm")
-
-Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrueBox:
-    """A box around something that is there.
-
-    Parameters
-    ----------
-    edges : tuple of float
-        Of a picture y0, x0, y1, x1 in its pixels: pixel i covers i to i + 1. Of a volume z0, y0, x0, z1, y1, x1 in mm
-        in LPS.
-    where : str
-        File and line that say so.
-    """
-
-    label: str
-    edges: tuple[float, ...]
-    where: str
-
-    @property
-    def in_mm(self) -> bool:
-        """Whether it is in a volume."""
-        return len(self.edges) == 6
 
 
 def boxes_in(table: Path, rows: Rows, task: DetectionTask, inputs: Sequence[Input]) -> list[TrueBox | None]:
@@ -108,53 +75,4 @@ def _box(
             )
         return None
     values = [number_in(table, line, row, column) for column in columns]
-    half = len(columns) // 2
-    for first, last, start, end in zip(columns[:half], columns[half:], values[:half], values[half:], strict=True):
-        if end <= start:
-            raise UsageError(
-                f"Reading {table}, line {line}: found {first} {start:g} and {last} {end:g}, expected a box that ends"
-                " after it begins."
-            )
-    edges = (*reversed(values[:half]), *reversed(values[half:]))
-    return TrueBox(label=label, edges=edges, where=f"{table}, line {line}")
-
-
-def placed(box: TrueBox, scan: Scan) -> Values:
-    """Return the edges of a true box on the voxels of its scan.
-
-    Returns
-    -------
-    ndarray of float64, shape (4,) or (6,)
-        y0, x0, y1, x1 of a picture; of a volume z0, y0, x0, z1, y1, x1, the least box along the scan's axes that holds
-        it.
-
-    Raises
-    ------
-    UsageError
-        It lies beyond the scan, or the scan has no place in the patient and the box is in mm.
-    """
-    if box.in_mm and scan.grid.space != "patient":
-        raise UsageError(f"Placing the box of {box.where}: the scan has no place in the patient, and the box is in mm.")
-    source = scan.grid if box.in_mm else Grid.of_picture(*scan.grid.shape[1:])
-    fed = _millimetres(box.edges) if box.in_mm else source
-    whole = place_box(box.edges, fed, source.cropped(*_wider(source)))
-    found = place_box(box.edges, fed, source)
-    if found is None or whole is None or whole.clipped:
-        size = " x ".join(str(n) for n in source.shape[0 if box.in_mm else 1 :])
-        unit = "x, y and z are in mm in LPS" if box.in_mm else "x is to the right, y down, in pixels"
-        raise UsageError(
-            f"Placing the box of {box.where}: it reaches beyond the scan of {size} voxels. Check that {unit}."
-        )
-    return np.array(found.edges if box.in_mm else [*found.edges[1:3], *found.edges[4:]])
-
-
-def _wider(grid: Grid) -> tuple[list[int], list[int]]:
-    """Start and shape with a voxel more on every side: by so much may a box that was drawn by hand reach beyond."""
-    return [-1, -1, -1], [n + 2 for n in grid.shape]
-
-
-def _millimetres(edges: Sequence[float]) -> Grid:
-    """A grid of cubes of 1 mm along LPS in which a box has the same edges as in mm."""
-    matrix = np.array([[0, 0, 1, 0.5], [0, 1, 0, 0.5], [1, 0, 0, 0.5], [0, 0, 0, 1]])
-    shape = [max(1, int(np.ceil(end - start))) for start, end in zip(edges[:3], edges[3:], strict=True)]
-    return Grid.of(shape, matrix, "patient")
+    return box_of(label, values, columns, f"{table}, line {line}")

@@ -11,6 +11,7 @@ from typing import Any
 from edge.bench.report import BenchReport
 from edge.pack.manifest import Input, Manifest
 from edge.prepare import STEPS
+from edge.site.evaluation import Evaluation
 from edge.typed import schema, signature_schema
 from edge.write.report import StudyReport
 
@@ -32,6 +33,9 @@ PUBLISHED: Mapping[str, Published] = {
     ),
     "pack/manifest.schema.json": Published(
         type=Manifest, title="edgerun model pack, version 1", identifier="urn:edgerun:manifest:1"
+    ),
+    "site/evaluation.schema.json": Published(
+        type=Evaluation, title="edgerun evaluation, version 1", identifier="urn:edgerun:evaluation:1"
     ),
     "write/report.schema.json": Published(
         type=StudyReport, title="edgerun report, version 1", identifier="urn:edgerun:report:1"

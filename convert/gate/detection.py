@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.boxes import Indices, Matches, average_precision, froc, mean_average_precision
 from convert.document import FrocCurve, FrocPoint
 from convert.gate.judge import ALL, LEAST_OF_A_CLASS, Margins, Question, Statistic
 from edge.errors import UsageError
+from edge.truth.boxes import Indices, Matches, average_precision, free_response, froc, mean_average_precision
 
 Metric = Callable[[Sequence[Matches], Indices], float]
 Values = NDArray[np.float64]
@@ -36,7 +36,7 @@ def questions(
     ----------
     labels : sequence of str
     reference, candidate : mapping
-        By label: of the same n scans, from `convert.boxes.match`.
+        By label: of the same n scans, from `edge.truth.boxes.match`.
 
     Raises
     ------
@@ -152,15 +152,10 @@ def curves(matches: Mapping[str, Matches]) -> tuple[FrocCurve, ...]:
     """Return what is drawn of each label's boxes: the free-response curve, at the lowest threshold of overlap."""
     found = []
     for label, each in matches.items():
-        last = np.flatnonzero(np.diff(each.scores, append=-np.inf))
-        hits, drawn = np.cumsum(each.hits[0])[last], last + 1
-        chosen = np.unique(np.linspace(0, last.size - 1, min(last.size, MOST_POINTS)).round().astype(int))
+        _, false_positives, found_share = free_response(each, MOST_POINTS)
         points = tuple(
-            FrocPoint(
-                false_positives=round(float((drawn[at] - hits[at]) / each.truths.size), 6),
-                sensitivity=round(float(hits[at] / each.truths.sum()), 6),
-            )
-            for at in chosen
+            FrocPoint(false_positives=round(float(false), 6), sensitivity=round(float(share), 6))
+            for false, share in zip(false_positives, found_share, strict=True)
         )
         found.append(FrocCurve(label=label, froc=round(froc(each), 6), points=points))
     return tuple(found)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.gate.judge import ALL, LEAST_OF_A_CLASS, Indices, Margins, Question, Statistic
-from convert.overlap import Overlaps, Values
 from edge.errors import UsageError
+from edge.truth.overlap import Overlaps, Values
 
 Truth = NDArray[np.bool_]
 MEASURES = ("dice", "hd95", "volume_error", "pixel")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from edge.bench import svg, tables
-from edge.bench.markup import Markup, element, joined
+from edge.bench import tables
 from edge.bench.report import BenchReport, Scenario, Soak
 from edge.bench.words import (
-    MISSING,
     ORIGINS,
     WHAT,
     bound_words,
@@ -20,10 +17,11 @@ from edge.bench.words import (
     percent_words,
     time_words,
 )
+from edge.page import svg
+from edge.page.markup import Markup, element, joined
+from edge.page.tables import MISSING, pairs
+from edge.page.whole import whole
 
-STYLE = Path(__file__).with_name("page.css")
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""Content-Security-Policy: a browser that would load anything for this page is told not to."""
 BOUNDS = (
     '"At most" is the bound that the true percentile does not exceed with 99% confidence, by the binomial '
     "distribution (MLPerf Inference Rules, early stopping criterion). It takes 7 queries for p50, 44 for p90 and 459 "
@@ -38,16 +36,7 @@ ESTIMATES = (
 def page(report: BenchReport) -> str:
     """Return the page."""
     title = f"edgerun bench: {report.pack.title}"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        element("meta", name="viewport", content="width=device-width"),
-        element("title", title),
-        element("style", Markup(STYLE.read_text(encoding="utf-8"))),
-    )
-    body = element("body", *_head(report), *_sections(report))
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+    return whole(title, (*_head(report), *_sections(report)))
 
 
 def _head(report: BenchReport) -> Iterator[Markup]:
@@ -56,7 +45,7 @@ def _head(report: BenchReport) -> Iterator[Markup]:
     yield element("h1", pack.title)
     yield element("p", lead(report), class_="lead")
     yield from (element("p", words, class_="warning") for words in cautions(report))
-    yield tables.pairs(
+    yield pairs(
         {
             "machine": report.machine.name,
             "system": report.machine.system,
@@ -170,11 +159,12 @@ def _soak(soak: Soak) -> Iterator[Markup]:
     yield element("h2", f"A soak of {soak.minutes:g} minutes")
     grown = MISSING if soak.growth_bytes is None else bytes_words(soak.growth_bytes)
     ratio = f"{soak.ratio:.2f} (95%: {soak.low:.2f} to {soak.high:.2f})"
-    yield tables.pairs(
+    yield pairs(
         {
             "first, median": time_words(soak.first_ms),
             "last, median": time_words(soak.last_ms),
             "last / first": ratio,
+            **{f"p{item.percent:g}": time_words(item.found_ms) for item in soak.quantiles},
             "memory grew by": grown,
             "scans": count_words(sum(item.scans for item in soak.slices)),
         }
@@ -216,7 +206,7 @@ def _machine(report: BenchReport) -> Iterator[Markup]:
         class_="soft",
     )
     if report.not_measured:
-        yield tables.pairs({f"{name}: {MISSING}": f"{why}." for name, why in report.not_measured.items()})
+        yield pairs({f"{name}: {MISSING}": f"{why}." for name, why in report.not_measured.items()})
 
 
 def _accuracy(report: BenchReport) -> Iterator[Markup]:
@@ -242,4 +232,4 @@ def _identity(report: BenchReport) -> Iterator[Markup]:
     yield tables.models(report.pack)
     yield tables.scans(report)
     yield element("h3", "Versions, and what was asked for")
-    yield tables.pairs({**report.machine.software, **report.arguments})
+    yield pairs({**report.machine.software, **report.arguments})

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from edge.bench.ceiling import Ceiling
-from edge.bench.markup import Markup, element, joined
 from edge.bench.measured import REST, STAGES
 from edge.bench.quantiles import Quantile
-from edge.bench.report import BenchPack, BenchReport, Comparison, Energy, Scenario
-from edge.bench.svg import swatch
+from edge.bench.report import BenchPack, BenchReport, Comparison, Conditions, Energy, Scenario
 from edge.bench.watch import Memory
-from edge.bench.words import MISSING, bound_words, bytes_words, count_words, percent_words, time_words
-
-NONE = "none"
-
-
-def table(head: Sequence[str], rows: Sequence[Markup], numbers: int) -> Markup:
-    """Return a table; all columns from `numbers` on hold numbers."""
-    cells = (element("th", words, class_="number" if n >= numbers else None) for n, words in enumerate(head))
-    return element("table", element("thead", element("tr", *cells)), element("tbody", *rows))
-
-
-def row(cells: Sequence[str], numbers: int, class_: str | None = None) -> Markup:
-    """Return a row of a `table`; what is missing is said in words and looks like it."""
-    return element(
-        "tr", *(_cell(cell, "number" if n >= numbers else None) for n, cell in enumerate(cells)), class_=class_
-    )
+from edge.bench.words import bound_words, bytes_words, count_words, percent_words, time_words
+from edge.page.markup import Markup, element, joined
+from edge.page.svg import swatch
+from edge.page.tables import MISSING, row, table
 
 
 def waits(report: BenchReport) -> Markup:
@@ -98,22 +84,28 @@ def ceiling(found: Ceiling) -> Markup:
 
 
 def conditions(report: BenchReport) -> Markup:
-    """Memory, energy and the state of the machine, by scenario."""
+    """Memory, energy and the state of the machine, by scenario; of a soak, the state alone."""
     rows = [row(_conditions(scenario), 1) for scenario in report.scenarios]
+    rows += [row(["soak", "", "", "", *_state(report.soak.conditions)], 1)] if report.soak is not None else []
     head = ("scenario", "peak memory", "GPU memory", "joules a scan", "clock, MHz", "hottest", "throttled", "load")
     return table(head, rows, 1)
 
 
 def _conditions(scenario: Scenario) -> list[str]:
-    seen, memory = scenario.conditions, scenario.memory
-    hottest = max(seen.celsius.items(), key=lambda item: item[1], default=None)
-    throttled = seen.throttled
-    slowed = ", ".join(throttled) or "no" if throttled is not None else MISSING
+    memory = scenario.memory
     return [
         scenario.name,
         MISSING if memory is None else _held(memory),
         MISSING if memory is None or memory.gpu_bytes is None else bytes_words(memory.gpu_bytes),
         _joules(scenario.energy),
+        *_state(scenario.conditions),
+    ]
+
+
+def _state(seen: Conditions) -> list[str]:
+    hottest = max(seen.celsius.items(), key=lambda item: item[1], default=None)
+    slowed = ", ".join(seen.throttled) or "no" if seen.throttled is not None else MISSING
+    return [
         MISSING if seen.mhz is None else _under(f"{seen.mhz[1]:.0f}", f"{seen.mhz[0]:.0f} to {seen.mhz[2]:.0f}"),
         MISSING if hottest is None else _under(f"{hottest[1]:.0f} C", hottest[0]),
         slowed,
@@ -182,15 +174,6 @@ def comparison(found: Comparison) -> Markup:
     return table(("scenario", "outcome", "now / earlier", "95% interval", "halves of a run"), rows, 2)
 
 
-def pairs(facts: Mapping[str, str]) -> Markup:
-    """A list of names and what they are."""
-    return element("dl", *(part for name, value in facts.items() for part in (_dt(name), element("dd", value or NONE))))
-
-
-def _dt(name: str) -> Markup:
-    return element("dt", name)
-
-
 def _hash(digest: str) -> Markup:
     return element("span", digest, class_="hash")
 
@@ -201,8 +184,3 @@ def _ms(value: float | None) -> str:
 
 def _under(words: str, below: str) -> Markup:
     return joined(words, element("span", below, class_="under")) if below else joined(words)
-
-
-def _cell(cell: str, class_: str | None) -> Markup:
-    missing = cell == MISSING
-    return element("td", cell, class_=" ".join(filter(None, (class_, "missing" if missing else ""))) or None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from edge.bench.quantiles import Quantile
-from edge.bench.report import BenchReport, Scenario
+from edge.bench.report import BenchReport, Scenario, Soak
+from edge.page.tables import MISSING
 
-MISSING = "not measured"
 WHAT: Mapping[str, str] = {
     "cold-start": "`edgerun infer` of one scan in a new process, from its start to the report on the disk",
     "folder": "`edgerun infer` of a folder of scans in a new process",
@@ -77,6 +77,14 @@ def bound_words(quantile: Quantile, queries: int) -> str:
     return f"at most {time_words(quantile.at_most_ms)}"
 
 
+def tail_words(soak: Soak) -> str:
+    """Return how much longer the slowest scans of a soak took than its median, ready to follow other words."""
+    found = {quantile.percent: quantile.found_ms for quantile in soak.quantiles}
+    if not {50.0, 99.0} <= set(found):
+        return ""
+    return f"; p99 {time_words(found[99.0])}, {found[99.0] / found[50.0]:.2f} times p50"
+
+
 def scenario_line(scenario: Scenario) -> str:
     """Return one scenario in a line for the terminal."""
     each = [f"p{q.percent:g} {time_words(q.found_ms)} ({bound_words(q, scenario.queries)})" for q in scenario.quantiles]
@@ -99,7 +107,9 @@ def cautions(report: BenchReport) -> Iterator[str]:
             f"The machine was busy with other work: a load of {loads[0]:.1f} on {report.machine.cores} cores before "
             "the first scenario. Without that it is faster than these figures."
         )
-    slowed = sorted({name for scenario in report.scenarios for name in scenario.conditions.throttled or ()})
+    watched = [scenario.conditions for scenario in report.scenarios]
+    watched += [report.soak.conditions] if report.soak is not None else []
+    slowed = sorted({name for conditions in watched for name in conditions.throttled or ()})
     if slowed:
         yield f"The machine slowed itself down: {', '.join(slowed)}. Cool it, or choose another power mode."
 
@@ -136,7 +146,7 @@ def terminal(report: BenchReport) -> Iterator[str]:
         grown = MISSING if soak.growth_bytes is None else bytes_words(soak.growth_bytes)
         yield (
             f"{'soak':14} {time_words(soak.first_ms)} at first, {time_words(soak.last_ms)} at last, ratio"
-            f" {soak.ratio:.2f} (95%: {soak.low:.2f} to {soak.high:.2f}); memory grew by {grown}"
+            f" {soak.ratio:.2f} (95%: {soak.low:.2f} to {soak.high:.2f}); memory grew by {grown}{tail_words(soak)}"
         )
     yield from (f"{name}: left out, as {why}." for name, why in report.left_out.items())
     if report.comparison is not None:

@@ -4,26 +4,52 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-
-import numpy as np
 
 from edge.device import versions
 from edge.errors import UsageError
 from edge.options import Options
-from edge.pack.manifest import ClassificationTask
+from edge.pack.manifest import ClassificationTask, DetectionTask, Manifest, SegmentationTask
 from edge.pack.store import Pack, find_pack
 from edge.pipeline import Request
-from edge.site.curves import calibration_error, columns, reliability, roc
-from edge.site.evaluation import CaseReport, Evaluation, Grades, LabelEvaluation, Lost
-from edge.site.examine import RESULTS, Examined, check_answers, examine_cases
-from edge.site.figures import Figure, area, brier, f1, kappa, share
-from edge.site.judged import Judged, grades_of, judged, numbered
+from edge.reasons import (
+    BOX_BEYOND,
+    GOLDEN_NOT_RUN,
+    LABELS_ELSEWHERE,
+    NOT_COMPARED,
+    NOT_LABELS,
+    TRUTH_UNREADABLE,
+)
+from edge.site.boxes import with_boxes
+from edge.site.case import Table
+from edge.site.devices import with_devices
+from edge.site.evaluation import (
+    BoxesReport,
+    CaseReport,
+    Evaluation,
+    Grades,
+    LabelEvaluation,
+    Lost,
+    OutlineReport,
+)
+from edge.site.examine import RESULTS, Examined, Watch, check_answers, examine_cases
+from edge.site.faint import with_faint
+from edge.site.finds import BoxEvaluation, finds
+from edge.site.judged import judged
+from edge.site.labels import grades_evaluation, label_evaluation
+from edge.site.meeting import Outlined
+from edge.site.outlines import with_outlines
 from edge.site.packages import NEEDED
-from edge.site.subgroups import subgroups
-from edge.site.table import Table, read_table
+from edge.site.structures import StructureEvaluation, structures
+from edge.site.table import read_table
 from edge.write.report import PackReport
+
+TRUTH_UNFIT = frozenset(
+    reason.code for reason in (LABELS_ELSEWHERE, NOT_LABELS, BOX_BEYOND, TRUTH_UNREADABLE, NOT_COMPARED)
+)
+"""Why a scan that has an answer is not judged; see `edge.site.examine.unjudged`."""
 
 FEW = 30
 """Scans of a kind below which a share is known to no better than about 0.2 either way."""
@@ -47,7 +73,12 @@ def evaluated(pack_name: str, labels: Path, out: Path, options: Options) -> Eval
     pack = find_pack(pack_name)
     table = read_table(labels, pack.manifest)
     request = Request(paths=(), out=out / RESULTS, pack=pack_name, options=options)
-    return evaluation(pack, table, examine_cases(table.cases, request))
+    examined = with_devices(examine_cases(table.cases, request))
+    if isinstance(pack.manifest.task, SegmentationTask):
+        examined = with_outlines(examined)
+    if isinstance(pack.manifest.task, DetectionTask):
+        examined = with_faint(with_boxes(examined, pack.manifest), pack, request, Watch())
+    return evaluation(pack, table, examined)
 
 
 def evaluation(pack: Pack, table: Table, examined: Sequence[Examined]) -> Evaluation:
@@ -59,15 +90,12 @@ def evaluation(pack: Pack, table: Table, examined: Sequence[Examined]) -> Evalua
         Of no case with an answer is it known what is true.
     """
     task = pack.manifest.task
-    if not isinstance(task, ClassificationTask):
-        raise TypeError(f"evaluating a task of kind {task.kind}")
     check_answers(examined, pack.manifest.name)
-    labels = judged(examined, task)
-    if not labels:
+    found = _judged(pack.manifest, examined)
+    if not (found.labels or found.structures or found.boxes):
         raise UsageError("Evaluating: of none of the scans that have an answer is it known what is true.")
     answered = [each for each in examined if each.answered]
     site = next((each.site for each in answered if each.site is not None), None)
-    found = tuple(_label(label, examined) for label in labels)
     return Evaluation(
         finished_utc=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
         pack=_pack_report(pack),
@@ -80,12 +108,44 @@ def evaluation(pack: Pack, table: Table, examined: Sequence[Examined]) -> Evalua
         refused=sum(each.refused for each in examined),
         failed=sum(not (each.answered or each.refused) for each in examined),
         lost=_lost(examined),
-        labels=found,
-        grades=_grades(examined, task) if task.mode == "ordinal" else None,
-        cautions=tuple(_cautions(table, found, answered)),
+        task=task.kind,  # type: ignore[arg-type]  # `_judged` takes no other
+        labels=found.labels,
+        grades=found.grades,
+        structures=found.structures,
+        boxes=found.boxes,
+        cautions=tuple(_cautions(table, found, examined)),
         cases=tuple(_case(each) for each in examined),
         software={**versions(), **{name: metadata.version(name) for name in NEEDED.values()}},
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """What came of the labels, whatever is asked of them."""
+
+    labels: tuple[LabelEvaluation, ...] = ()
+    grades: Grades | None = None
+    structures: tuple[StructureEvaluation, ...] = ()
+    boxes: tuple[BoxEvaluation, ...] = ()
+
+    def counts(self) -> list[tuple[str, tuple[tuple[int, str], ...]]]:
+        """Title of each label, with the numbers of scans that its figures rest on."""
+        told = [(each.title, each.positives, each.n - each.positives) for each in self.labels]
+        told += [(each.title, each.present, each.n - each.present) for each in self.structures]
+        told += [(each.title, each.with_boxes, each.n - each.with_boxes) for each in self.boxes]
+        return [(title, ((there, "with it"), (without, "without"))) for title, there, without in told]
+
+
+def _judged(manifest: Manifest, examined: Sequence[Examined]) -> _Judged:
+    task = manifest.task
+    if isinstance(task, SegmentationTask):
+        return _Judged(structures=structures(examined, task))
+    if isinstance(task, DetectionTask):
+        return _Judged(boxes=finds(examined, manifest))
+    if not isinstance(task, ClassificationTask):
+        raise TypeError(f"evaluating a task of kind {task.kind}")
+    labels = tuple(label_evaluation(label, examined) for label in judged(examined, task))
+    return _Judged(labels=labels, grades=grades_evaluation(examined, task) if task.mode == "ordinal" else None)
 
 
 def _pack_report(pack: Pack) -> PackReport:
@@ -99,80 +159,6 @@ def _pack_report(pack: Pack) -> PackReport:
         intended_use=told.intended_use,
         limits=told.limits,
         licence=told.licence,
-    )
-
-
-def _label(label: Judged, examined: Sequence[Examined]) -> LabelEvaluation:
-    there, said = label.truth, label.said
-    lost = [each.case.truth[label.name] for each in examined if not each.answered and label.name in each.case.truth]
-    values = label.scores if label.probabilities is None else label.probabilities
-    bins, first = reliability(label, values), label.cases[0]
-    site = first.site is not None and label.name in first.site.labels
-    told = next((item.calibrated_on for item in first.labels if item.name == label.name), None)
-    return LabelEvaluation(
-        name=label.name,
-        title=label.title,
-        threshold=label.threshold,
-        threshold_of="site" if site else "pack",
-        n=int(there.size),
-        positives=int(there.sum()),
-        found=int((there & said).sum()),
-        missed=int((there & ~said).sum()),
-        false_alarms=int((~there & said).sum()),
-        spared=int((~there & ~said).sum()),
-        uncertain=int(label.uncertain.sum()),
-        missed_rows=_rows(label, there & ~said),
-        false_alarm_rows=_rows(label, ~there & said),
-        lost_positives=sum(lost),
-        lost_negatives=len(lost) - sum(lost),
-        figures=_figures(label, examined),
-        roc=roc(label),
-        judged="score" if label.probabilities is None else "probability",
-        calibrated_on=told,
-        reliability=bins,
-        calibration_error=calibration_error(bins),
-        scores=columns(label),
-        subgroups=subgroups(label),
-    )
-
-
-def _figures(label: Judged, examined: Sequence[Examined]) -> dict[str, Figure]:
-    there, said, patients = label.truth, label.said, label.patients
-    values = label.scores if label.probabilities is None else label.probabilities
-    return {
-        "auc": area(label),
-        "sensitivity": share(said[there], patients[there]),
-        "sensitivity_lost_as_missed": _with_lost(label, examined),
-        "specificity": share(~said[~there], patients[~there]),
-        "ppv": share(there[said], patients[said]),
-        "npv": share(~there[~said], patients[~said]),
-        "f1": f1(label),
-        "brier": brier(label, values),
-    }
-
-
-def _with_lost(label: Judged, examined: Sequence[Examined]) -> Figure:
-    """Sensitivity where every scan with the label that has no answer counts as missed."""
-    known = [each for each in examined if each.case.truth.get(label.name, False)]
-    said = {each.case.row: bool(there) for each, there in zip(label.cases, label.said, strict=True)}
-    hits = np.array([said.get(each.case.row, False) for each in known], dtype=np.bool_)
-    return share(hits, numbered([each.case.patient for each in known]))
-
-
-def _rows(label: Judged, which: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> tuple[int, ...]:
-    return tuple(int(row) for row in label.rows[which])
-
-
-def _grades(examined: Sequence[Examined], task: ClassificationTask) -> Grades:
-    names = tuple(label.name for label in task.labels)
-    pairs = grades_of(examined, task)
-    counts = np.zeros((len(names), len(names)), dtype=int)
-    np.add.at(counts, (pairs[:, 0], pairs[:, 1]), 1)
-    known = [each.case.patient for each in examined if each.grade is not None and each.case.grade is not None]
-    return Grades(
-        names=names,
-        kappa=kappa(pairs[:, 0], pairs[:, 1], len(names), numbered(known)),
-        counts=tuple(tuple(int(value) for value in row) for row in counts),
     )
 
 
@@ -196,12 +182,40 @@ def _case(each: Examined) -> CaseReport:
         truth=each.case.truth,
         scores={item.name: item.score for item in each.labels},
         said=tuple(item.name for item in each.labels if item.positive),
+        outlines=tuple(_outline(label, outlined) for label, outlined in each.outlined.items()),
+        boxes=tuple(
+            BoxesReport(label=label, true=len(drawn.true), reported=len(drawn.found.scores))
+            for label, drawn in each.drawn.items()
+        ),
     )
 
 
-def _cautions(table: Table, labels: Sequence[LabelEvaluation], answered: Sequence[Examined]) -> list[str]:
+def _outline(label: str, outlined: Outlined) -> OutlineReport:
+    met = outlined.overlap
+    return OutlineReport(
+        label=label,
+        present=met.present,
+        said=outlined.said,
+        dice=met.dice,
+        hd95=met.hd95,
+        distance_unit=met.unit,
+        volume_error=met.volume_error,
+        size=outlined.size,
+        true_size=outlined.true_size,
+        unit=outlined.unit,
+    )
+
+
+def _cautions(table: Table, found: _Judged, examined: Sequence[Examined]) -> list[str]:
     """What a reader of the page must know before its numbers."""
+    answered = [each for each in examined if each.answered]
     said = []
+    unfit = sum(each.reason is not None and each.reason.code in TRUTH_UNFIT for each in examined)
+    if unfit:
+        said.append(
+            f"What is true of {unfit} of {len(examined)} scans could not be compared with what was drawn: these count "
+            "as refused, though the pack did not refuse them."
+        )
     if not table.names_patients:
         said.append(
             "The table does not tell whose scans these are (no column 'patient'): every row was taken for another "
@@ -213,12 +227,11 @@ def _cautions(table: Table, labels: Sequence[LabelEvaluation], answered: Sequenc
         )
     if len({each.engine for each in answered}) > 1:
         said.append("Some results come from another engine or precision than others: they were finished earlier.")
-    for label in labels:
-        few = [
-            f"{count} {words}"
-            for count, words in ((label.positives, "with it"), (label.n - label.positives, "without"))
-            if count < FEW
-        ]
+    warned = {note.code for each in answered if each.result is not None for note in each.result.warnings}
+    if GOLDEN_NOT_RUN.code in warned:
+        said.append(f"{GOLDEN_NOT_RUN.code}: {GOLDEN_NOT_RUN.words} {GOLDEN_NOT_RUN.action}")
+    for title, counts in found.counts():
+        few = [f"{count} {words}" for count, words in counts if count < FEW and (count or found.labels)]
         if few:
-            said.append(f"{label.title}: {' and '.join(few)} only: these figures may be far from the truth.")
+            said.append(f"{title}: {' and '.join(few)} only: these figures may be far from the truth.")
     return said

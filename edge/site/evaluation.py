@@ -10,7 +10,10 @@ from typing import Literal
 from edge.site.curves import Bin, Column, RocPoint
 from edge.site.examine import Engine
 from edge.site.figures import Figure
+from edge.site.finds import BoxEvaluation
+from edge.site.meeting import SizeUnit
 from edge.site.named import SiteReport
+from edge.site.structures import StructureEvaluation
 from edge.site.subgroups import Subgroup
 from edge.typed import dump
 from edge.write.report import PackReport
@@ -85,8 +88,33 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutlineReport:
+    """One structure of a case; see `edge.site.meeting.Outlined` and `edge.truth.overlap.Overlap`."""
+
+    label: str
+    present: bool
+    said: bool
+    dice: float
+    hd95: float
+    distance_unit: Literal["mm", "pixel"]
+    volume_error: float
+    size: float
+    true_size: float
+    unit: SizeUnit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxesReport:
+    """The boxes of one label of a case: how many are there in truth, and how many are reported."""
+
+    label: str
+    true: int
+    reported: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseReport:
-    """A row of the table: told by its line and by the key of its study alone."""
+    """A scan of the table: told by its line and by the key of its study alone."""
 
     row: int
     key: str
@@ -95,6 +123,8 @@ class CaseReport:
     truth: Mapping[str, bool]
     scores: Mapping[str, float]
     said: tuple[str, ...]
+    outlines: tuple[OutlineReport, ...] = ()
+    boxes: tuple[BoxesReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +133,18 @@ class Evaluation:
 
     Parameters
     ----------
+    rows : int
+        Scans of the table.
     patients : int, optional
         None where the table does not tell whose scans they are.
     site : SiteReport, optional
         Where thresholds of this site were in force.
+    labels, grades
+        Of a classification.
+    structures : tuple of StructureEvaluation
+        Of a segmentation.
+    boxes : tuple of BoxEvaluation
+        Of a detection.
     cautions : tuple of str
     """
 
@@ -128,6 +166,9 @@ class Evaluation:
     cautions: tuple[str, ...]
     cases: tuple[CaseReport, ...]
     software: Mapping[str, str]
+    task: Literal["classification", "segmentation", "detection"] = "classification"
+    structures: tuple[StructureEvaluation, ...] = ()
+    boxes: tuple[BoxEvaluation, ...] = ()
 
 
 def to_json(found: Evaluation, *, indent: int | None = None) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
 from edge.errors import UsageError
 from edge.findings import LabelScore
 from edge.pipeline import Request, run
-from edge.reasons import NOTHING_THERE, REASONS
+from edge.reasons import NOTHING_THERE, REASONS, Reason
 from edge.scan import LeftOut
+from edge.site.case import Case
+from edge.site.meeting import Drawn, Outlined
 from edge.site.named import SiteReport
-from edge.site.table import Case
-from edge.write.report import LeftOutReport, ReasonReport, ResultReport, StudyReport, of_left_out
+from edge.write.report import LeftOutReport, ReasonReport, ResultReport, StudyReport, of_left_out, of_reason
 
 RESULTS = "results"
 
@@ -39,7 +40,7 @@ class Examined:
     key : str
         Of the study in its report; it holds no patient data. Empty where there is no report.
     labels : tuple of LabelScore
-        None of a case that has no answer.
+        Of a classification that has an answer.
     grade : str, optional
     reason : ReasonReport, optional
         Why there is no answer.
@@ -47,8 +48,16 @@ class Examined:
         Whether it was refused; else, where there is no answer, it failed.
     engine : Engine, optional
     site : SiteReport, optional
-    sex, age_years
+    sex, age_years, device
         Of the scan's own header.
+    result : ResultReport, optional
+        Of an answer: all that was said.
+    folder : Path, optional
+        Where its files lie.
+    outlined : mapping
+        Of a segmentation, by name of label: those of which the truth is known. See `edge.site.outlines`.
+    drawn : mapping
+        Of a detection, by name of label: all of them. See `edge.site.boxes`.
     """
 
     case: Case
@@ -61,11 +70,16 @@ class Examined:
     site: SiteReport | None = None
     sex: str | None = None
     age_years: float | None = None
+    device: str | None = None
+    result: ResultReport | None = None
+    folder: Path | None = None
+    outlined: Mapping[str, Outlined] = field(default_factory=dict)
+    drawn: Mapping[str, Drawn] = field(default_factory=dict)
 
     @property
     def answered(self) -> bool:
         """Whether the model said anything of it."""
-        return bool(self.labels)
+        return self.engine is not None
 
 
 class Watch:
@@ -112,7 +126,7 @@ def examine_cases(cases: Sequence[Case], request: Request, watch: Watch | None =
         As `edge.pipeline.run`; a scan that cannot be examined is no error, its case says so.
     """
     watch = watch or Watch()
-    found = _Results(cases)
+    found = _Results(cases, request.out)
     asked = replace(request, paths=tuple(case.path for case in cases))
     for number, report in enumerate(run(asked, watch), start=1):
         found.add(report)
@@ -125,7 +139,8 @@ def examine_cases(cases: Sequence[Case], request: Request, watch: Watch | None =
 class _Results:
     """Brings reports back to the rows that their files stand in."""
 
-    def __init__(self, cases: Sequence[Case]) -> None:
+    def __init__(self, cases: Sequence[Case], out: Path) -> None:
+        self._out = out
         self._cases = cases
         self._of_path = {str(case.path): index for index, case in enumerate(cases)}
         self._found: list[list[Examined]] = [[] for _ in cases]
@@ -134,7 +149,8 @@ class _Results:
     def add(self, report: StudyReport) -> None:
         for result in report.results:
             for index in self._rows_of(source.path for source in result.scan.sources):
-                self._found[index].append(_examined(self._cases[index], report.study, result))
+                examined = _examined(self._cases[index], report.study, result)
+                self._found[index].append(replace(examined, folder=self._out / report.folder))
         for out in report.left_out:
             self.lose(out, report.study)
 
@@ -172,19 +188,25 @@ class _Results:
 def _examined(case: Case, key: str, result: ResultReport) -> Examined:
     found, engine = result.findings, result.engine
     acquisition = result.scan.acquisition
-    if found is None or found.kind != "classification" or engine is None:
+    if found is None or engine is None:
         reason = result.reasons[0] if result.reasons else _nothing()
         return Examined(case=case, key=key, reason=reason, refused=result.state == "not-analysed")
     return Examined(
         case=case,
         key=key,
-        labels=found.labels,
-        grade=found.grade,
+        labels=found.labels if found.kind == "classification" else (),
+        grade=found.grade if found.kind == "classification" else None,
         engine=Engine(name=engine.name, version=engine.version, precision=engine.precision),
         site=result.site,
         sex=acquisition.sex,
         age_years=acquisition.age_years,
+        result=result,
     )
+
+
+def unjudged(each: Examined, reason: Reason) -> Examined:
+    """Return a case as one without an answer, as what is true of it cannot be compared with what was said."""
+    return Examined(case=each.case, key=each.key, reason=of_reason(reason), refused=True)
 
 
 def _nothing() -> ReasonReport:

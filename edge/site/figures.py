@@ -11,11 +11,17 @@ from scipy.stats import beta, binomtest, norm, t
 from sklearn.metrics import brier_score_loss, cohen_kappa_score, f1_score, roc_auc_score
 
 from edge.site.judged import Flags, Judged, Numbers, Values
-from edge.site.resampled import DRAWS, auc_of, f1_of, interval, kappa_of, mean_of
+from edge.site.resampled import DRAWS, Statistic, auc_of, f1_of, interval, kappa_of, mean_of, median_of
 
 EXACT = "Clopper-Pearson"
 CLUSTERED = "Clopper-Pearson on the effective number of scans, as patients have several (Korn and Graubard 1998)"
 BOOTSTRAP = f"percentile bootstrap, {DRAWS} draws of patients, each class for itself"
+DRAWN = f"percentile bootstrap, {DRAWS} draws of patients"
+NONE_SEEN = "exact limit where none was seen, of as many as there are patients (Garwood 1936)"
+FEW = "no interval: fewer than {} patients"
+ALIKE = "no interval: every draw gives the same, and so knows no error"
+LEAST = 5
+"""Patients below which a bootstrap draws much the same again and again."""
 SEPARATED = "score interval (Newcombe 2006, method 5): a bootstrap of scores without an error knows no error"
 MISSING = "not defined: there is no such scan"
 LEVEL = 0.95
@@ -129,6 +135,50 @@ def separated(value: float, positives: int, negatives: int) -> tuple[float, floa
     z = float(norm.ppf(0.5 + LEVEL / 2))
     edge = float(brentq(lambda area: abs(value - area) - z * spread(area), 1e-9, 1 - 1e-9))
     return (edge, 1.0) if value == 1.0 else (0.0, edge)
+
+
+def mean(values: Values, patients: Numbers) -> Figure:
+    """Return the mean of what was measured on each scan."""
+    return drawn(float(values.mean()), mean_of(values), patients) if values.size else undefined()
+
+
+def median(values: Values, patients: Numbers) -> Figure:
+    """Return the median of what was measured on each scan; see `edge.site.resampled.median_of`."""
+    if not values.size:
+        return undefined()
+    statistic = median_of(values)
+    return drawn(float(statistic(np.ones((1, values.size)))[0]), statistic, patients)
+
+
+def rate(counts: Values, patients: Numbers) -> Figure:
+    """Return the mean number of things on a scan, which was counted on each.
+
+    Where there is none at all no bootstrap knows how many there may be; then the limit is that of Poisson's
+    distribution: -ln(0.025) over the number of patients.
+    """
+    if counts.size and not counts.any():
+        high = -math.log((1 - LEVEL) / 2) / np.unique(patients).size
+        return Figure(value=0.0, low=0.0, high=high, n=int(counts.size), method=NONE_SEEN)
+    return mean(counts, patients)
+
+
+def drawn(value: float, statistic: Statistic, patients: Numbers, truth: Flags | None = None) -> Figure:
+    """Return a figure with the interval of its bootstrap.
+
+    Parameters
+    ----------
+    truth : ndarray of bool, shape (n,), optional
+        The class of each scan, where every draw must have as many patients of each as there are.
+    """
+    n, units = int(patients.size), int(np.unique(patients).size)
+    if not math.isfinite(value):
+        return undefined(n)
+    if units < LEAST:
+        return Figure(value=value, low=None, high=None, n=n, method=FEW.format(LEAST))
+    limits = interval(statistic, np.ones(n, np.bool_) if truth is None else truth, patients)
+    if limits is None or limits[0] == limits[1]:
+        return Figure(value=value, low=None, high=None, n=n, method=ALIKE)
+    return Figure(value=value, low=limits[0], high=limits[1], n=n, method=DRAWN if truth is None else BOOTSTRAP)
 
 
 def f1(label: Judged) -> Figure:

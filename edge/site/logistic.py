@@ -10,11 +10,11 @@ from edge.site.judged import Flags, Values
 
 SLOPES = (1e-3, 1e3)
 INTERCEPT = 1e3
-RULE = "logistic regression on the logit of the score, with Platt's targets (1999)"
+RULE = "logistic line through the log-odds, Platt's targets, maximum likelihood"
 
 
-def calibration_of(truth: Flags, scores: Values, chosen_on: str) -> Calibration | None:
-    """Return the logistic calibration of scores by maximum likelihood; None where they do not rise with the truth.
+def platt(truth: Flags, scores: Values) -> tuple[float, float]:
+    """Return slope and intercept of the likeliest logistic line through the log-odds of some scores (Platt 1999).
 
     Platt's targets, (k + 1) / (k + 2) and 1 / (k + 2) for k scans of a kind, keep it finite where scores separate
     both kinds without an error.
@@ -24,8 +24,14 @@ def calibration_of(truth: Flags, scores: Values, chosen_on: str) -> Calibration 
     truth : ndarray of bool, shape (n,)
         Of both kinds.
     scores : ndarray of float64, shape (n,)
-    chosen_on : str
-        In words, on what scans.
+        0 to 1.
+
+    Examples
+    --------
+    >>> scores = np.repeat([0.25, 0.75], 1000)  # of which one in ten and nine in ten are positive
+    >>> slope, intercept = platt(np.arange(2000) % 10 < np.repeat([1, 9], 1000), scores)
+    >>> round(slope * logit(0.75) + intercept, 1) == round(logit(0.9), 1)
+    True
     """
     positives, negatives = int(truth.sum()), int((~truth).sum())
     target = np.where(truth, (positives + 1) / (positives + 2), 1 / (negatives + 2))
@@ -33,9 +39,22 @@ def calibration_of(truth: Flags, scores: Values, chosen_on: str) -> Calibration 
     kinds = np.repeat([1, 0], truth.size)
     weights = np.concatenate([target, 1.0 - target])
     fitted = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000).fit(np.vstack([x, x]), kinds, weights)
-    slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-    if not SLOPES[0] <= slope <= SLOPES[1] or abs(intercept) > INTERCEPT:
-        return None
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+
+
+def calibration_of(truth: Flags, scores: Values, chosen_on: str) -> Calibration | str:
+    """Return the logistic calibration of scores, or why there is none: they do not rise with the truth.
+
+    Parameters
+    ----------
+    truth, scores
+        See `platt`.
+    chosen_on : str
+        In words, on what scans.
+    """
+    slope, intercept = platt(truth, scores)
+    if not (SLOPES[0] <= slope <= SLOPES[1] and abs(intercept) <= INTERCEPT):
+        return f"the line through its log-odds has the slope {slope:.3g}, expected a rising one"
     return Calibration(
         method="logistic",
         slope=slope,
@@ -43,5 +62,5 @@ def calibration_of(truth: Flags, scores: Values, chosen_on: str) -> Calibration 
         rule=RULE,
         chosen_on=chosen_on,
         n=int(truth.size),
-        positives=positives,
+        positives=int(truth.sum()),
     )

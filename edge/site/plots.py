@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge.bench.markup import Markup, element
-from edge.bench.svg import ACCENT, INK, LINE, SHADES, SOFT, ticks
+from edge.page.markup import Markup, element
+from edge.page.svg import ACCENT, INK, LINE, SHADES, SOFT, ticks
 from edge.site.curves import Bin, Column, RocPoint
 
 SIDE, LEFT, TOP, RIGHT, BELOW = 320, 62, 14, 14, 48
@@ -23,46 +23,49 @@ def roc_plot(points: Sequence[RocPoint], at: tuple[float, float], title: str) ->
     at : tuple of float
         False alarms and sensitivity at the threshold.
     """
-    path = " ".join(f"{_x(point.false_alarms):.1f},{_y(point.sensitivity):.1f}" for point in points)
+    path = " ".join(f"{x_of(point.false_alarms):.1f},{y_of(point.sensitivity):.1f}" for point in points)
     drawn = [
-        *_frame("false alarms: 1 - specificity", "sensitivity"),
-        _line(_x(0), _y(0), _x(1), _y(1), SOFT, dashed=True),
+        *framed("false alarms: 1 - specificity", "sensitivity"),
+        line(x_of(0), y_of(0), x_of(1), y_of(1), SOFT, dashed=True),
         element("polyline", points=path, fill="none", stroke=BLUE, stroke_width=2.5),
-        element("circle", cx=_x(at[0]), cy=_y(at[1]), r=6, fill="#fff", stroke=ACCENT, stroke_width=3),
+        element("circle", cx=x_of(at[0]), cy=y_of(at[1]), r=6, fill="#fff", stroke=ACCENT, stroke_width=3),
         *_beside(at, f"at the threshold: {at[1]:.2f}, {1 - at[0]:.2f}"),
     ]
-    return _drawing(drawn, TOP + SIDE + BELOW, title)
+    return drawing(drawn, TOP + SIDE + BELOW, title)
 
 
 def reliability_plot(bins: Sequence[Bin], judged: str, title: str) -> Markup:
     """Return the observed share by bin of what was said, with 95% intervals, and below how many scans each bin has."""
-    drawn: list[str] = [*_frame(judged, "share that has it"), _line(_x(0), _y(0), _x(1), _y(1), SOFT, dashed=True)]
+    drawn: list[str] = [
+        *framed(judged, "share that has it"),
+        line(x_of(0), y_of(0), x_of(1), y_of(1), SOFT, dashed=True),
+    ]
     for each in bins:
         seen = each.observed
         if each.mean is None or seen.value is None or seen.low is None or seen.high is None:
             continue
-        x = _x(each.mean)
+        x = x_of(each.mean)
         drawn += [
-            _line(x, _y(seen.low), x, _y(seen.high), BLUE, width=1.5),
-            _line(x - 4, _y(seen.low), x + 4, _y(seen.low), BLUE, width=1.5),
-            _line(x - 4, _y(seen.high), x + 4, _y(seen.high), BLUE, width=1.5),
-            element("circle", cx=x, cy=_y(seen.value), r=5, fill=BLUE),
+            line(x, y_of(seen.low), x, y_of(seen.high), BLUE, width=1.5),
+            line(x - 4, y_of(seen.low), x + 4, y_of(seen.low), BLUE, width=1.5),
+            line(x - 4, y_of(seen.high), x + 4, y_of(seen.high), BLUE, width=1.5),
+            element("circle", cx=x, cy=y_of(seen.value), r=5, fill=BLUE),
         ]
     below = TOP + SIDE + BELOW
-    return _drawing([*drawn, *_counts(bins, below)], below + COUNTS, title)
+    return drawing([*drawn, *_counts(bins, below)], below + COUNTS, title)
 
 
 def _counts(bins: Sequence[Bin], top: float) -> list[str]:
     """A column for each bin, with its number of scans above it."""
     most = max((each.observed.n for each in bins), default=0) or 1
     room, base = COUNTS - 22, top + COUNTS - 4
-    drawn: list[str] = [_line(LEFT, base, LEFT + SIDE, base, INK), _text(LEFT - 8, base - 4, "scans", "end", SOFT)]
+    drawn: list[str] = [line(LEFT, base, LEFT + SIDE, base, INK), text(LEFT - 8, base - 4, "scans", "end", SOFT)]
     for each in bins:
         height = room * each.observed.n / most
-        x, width = _x(each.low), (each.high - each.low) * SIDE
+        x, width = x_of(each.low), (each.high - each.low) * SIDE
         drawn += [
-            _box(x + 1, base - height, width - 2, height, "#b9d5e8"),
-            _text(x + width / 2, base - height - 4, str(each.observed.n), "middle"),
+            box(x + 1, base - height, width - 2, height, "#b9d5e8"),
+            text(x + width / 2, base - height - 4, str(each.observed.n), "middle"),
         ]
     return drawn
 
@@ -74,44 +77,45 @@ def score_plot(columns: Sequence[Column], threshold: float | None, title: str) -
     middle = TOP + half
     drawn: list[str] = []
     for each in columns:
-        x, width = _x(each.low), (each.high - each.low) * SIDE
+        x, width = x_of(each.low), (each.high - each.low) * SIDE
         up, down = (half - 22) * each.positives / most, (half - 22) * each.negatives / most
         drawn += [
-            _box(x + 0.5, middle - up, width - 1, up, ORANGE),
-            _box(x + 0.5, middle, width - 1, down, BLUE),
+            box(x + 0.5, middle - up, width - 1, up, ORANGE),
+            box(x + 0.5, middle, width - 1, down, BLUE),
         ]
-    drawn.append(_line(LEFT, middle, LEFT + SIDE, middle, INK))
-    drawn += [_text(_x(value), TOP + SIDE + 20, f"{value:.1f}", "middle") for value in ticks(0.0, 1.0, 5)]
+    drawn.append(line(LEFT, middle, LEFT + SIDE, middle, INK))
+    drawn += [text(x_of(value), TOP + SIDE + 20, f"{value:.1f}", "middle") for value in ticks(0.0, 1.0, 5)]
     drawn += [
-        _text(LEFT - 8, TOP + 20, "with it", "end"),
-        _text(LEFT - 8, TOP + 36, f"up to {max(each.positives for each in columns)}", "end", SOFT),
-        _text(LEFT - 8, TOP + SIDE - 20, "without", "end"),
-        _text(LEFT - 8, TOP + SIDE - 4, f"up to {max(each.negatives for each in columns)}", "end", SOFT),
-        _text(LEFT + SIDE, TOP + SIDE + 40, "score", "end", SOFT),
+        text(LEFT - 8, TOP + 20, "with it", "end"),
+        text(LEFT - 8, TOP + 36, f"up to {max(each.positives for each in columns)}", "end", SOFT),
+        text(LEFT - 8, TOP + SIDE - 20, "without", "end"),
+        text(LEFT - 8, TOP + SIDE - 4, f"up to {max(each.negatives for each in columns)}", "end", SOFT),
+        text(LEFT + SIDE, TOP + SIDE + 40, "score", "end", SOFT),
     ]
     if threshold is not None:
         side = "end" if threshold > 0.5 else "start"
         drawn += [
-            _line(_x(threshold), TOP, _x(threshold), TOP + SIDE, ACCENT, width=2),
-            _text(_x(threshold) + (-6 if side == "end" else 6), TOP + 10, f"threshold {threshold:.3g}", side),
+            line(x_of(threshold), TOP, x_of(threshold), TOP + SIDE, ACCENT, width=2),
+            text(x_of(threshold) + (-6 if side == "end" else 6), TOP + 10, f"threshold {threshold:.3g}", side),
         ]
-    return _drawing(drawn, TOP + SIDE + BELOW, title)
+    return drawing(drawn, TOP + SIDE + BELOW, title)
 
 
-def _frame(across: str, upwards: str) -> list[str]:
+def framed(across: str, upwards: str, *, most: float = 1.0) -> list[str]:
+    """Return a square from 0 to 1, across to `most`, with the words for both axes."""
     drawn: list[str] = []
     for value in ticks(0.0, 1.0, 5):
         drawn += [
-            _line(_x(0), _y(value), _x(1), _y(value), LINE),
-            _text(LEFT - 8, _y(value) + 4, f"{value:.1f}", "end"),
-            _text(_x(value), TOP + SIDE + 20, f"{value:.1f}", "middle"),
+            line(x_of(0), y_of(value), x_of(1), y_of(value), LINE),
+            text(LEFT - 8, y_of(value) + 4, f"{value:.1f}", "end"),
         ]
+    drawn += [text(x_of(value / most), TOP + SIDE + 20, f"{value:.3g}", "middle") for value in ticks(0.0, most, 5)]
     turned = f"rotate(-90 16 {TOP + SIDE / 2:g})"
     return [
         *drawn,
-        _line(_x(0), _y(0), _x(1), _y(0), INK),
-        _line(_x(0), _y(0), _x(0), _y(1), INK),
-        _text(LEFT + SIDE, TOP + SIDE + 40, across, "end", SOFT),
+        line(x_of(0), y_of(0), x_of(1), y_of(0), INK),
+        line(x_of(0), y_of(0), x_of(0), y_of(1), INK),
+        text(LEFT + SIDE, TOP + SIDE + 40, across, "end", SOFT),
         element("text", upwards, x=16, y=TOP + SIDE / 2, text_anchor="middle", fill=SOFT, transform=turned),
     ]
 
@@ -119,34 +123,40 @@ def _frame(across: str, upwards: str) -> list[str]:
 def _beside(at: tuple[float, float], words: str) -> list[str]:
     """Words below and to the right of a point, or to its left where they would leave the drawing."""
     right = at[0] < 0.45
-    x = _x(at[0]) + (12 if right else -12)
-    y = min(_y(at[1]) + 22, _y(0) - 8)
-    return [_text(x, y, words, "start" if right else "end")]
+    x = x_of(at[0]) + (12 if right else -12)
+    y = min(y_of(at[1]) + 22, y_of(0) - 8)
+    return [text(x, y, words, "start" if right else "end")]
 
 
-def _x(value: float) -> float:
+def x_of(value: float) -> float:
+    """Return where a share lies across."""
     return LEFT + SIDE * value
 
 
-def _y(value: float) -> float:
+def y_of(value: float) -> float:
+    """Return where a share lies upwards."""
     return TOP + SIDE * (1.0 - value)
 
 
-def _drawing(drawn: Sequence[str], height: float, title: str) -> Markup:
+def drawing(drawn: Sequence[str], height: float, title: str) -> Markup:
+    """Return a drawing of parts."""
     return element("svg", *drawn, viewBox=f"0 0 {WIDTH} {height:g}", role="img", aria_label=title)
 
 
-def _text(x: float, y: float, words: str, anchor: str, colour: str = INK) -> Markup:
+def text(x: float, y: float, words: str, anchor: str, colour: str = INK) -> Markup:
+    """Return words in a drawing."""
     return element("text", words, x=float(x), y=float(y), text_anchor=anchor, fill=colour)
 
 
-def _box(x: float, y: float, width: float, height: float, colour: str) -> Markup:
+def box(x: float, y: float, width: float, height: float, colour: str) -> Markup:
+    """Return a filled box."""
     return element("rect", x=float(x), y=float(y), width=float(width), height=float(height), fill=colour)
 
 
-def _line(
+def line(
     x1: float, y1: float, x2: float, y2: float, colour: str, *, width: float = 1.0, dashed: bool = False
 ) -> Markup:
+    """Return a line."""
     dashes = "5 5" if dashed else None
     ends = {"x1": float(x1), "y1": float(y1), "x2": float(x2), "y2": float(y2)}
     return element("line", **ends, stroke=colour, stroke_width=width, stroke_dasharray=dashes)

@@ -18,12 +18,13 @@ from edge.pack.store import Pack, find_pack
 from edge.pack.words import Precision
 from edge.pipeline import Request
 from edge.reasons import SITE_SCANS_UNFIT, TOO_FEW_LABELLED
+from edge.site.case import Table
 from edge.site.examine import RESULTS, Engine, Examined, check_answers, examine_cases
 from edge.site.figures import area
 from edge.site.judged import Judged, judged
 from edge.site.kept import Share95, SiteLabel, SiteSet
 from edge.site.logistic import calibration_of
-from edge.site.table import Table, read_table
+from edge.site.table import read_table
 from edge.site.threshold import (
     LEAST_NEGATIVES,
     each_patient,
@@ -175,8 +176,8 @@ def _label(pack: Pack, name: str, label: Judged | None, wanted: Wanted, day: str
         limits = f"AUC {found.value or 0:.3f}, 95% from {found.low or 0:.3f}; 0.5 is chance"
         raise PackError(f"{doing}: {limits}.", SITE_SCANS_UNFIT)
     calibration = calibration_of(label.truth, label.scores, f"scans of this site, {day}")
-    if calibration is None:
-        raise PackError(f"{doing}: the scores do not rise with the truth.", SITE_SCANS_UNFIT)
+    if isinstance(calibration, str):
+        raise PackError(f"{doing}: the scores do not rise with the truth: {calibration}.", SITE_SCANS_UNFIT)
     return SiteLabel(
         threshold=threshold,
         rule=rule_words(wanted.sensitivity),

@@ -66,6 +66,37 @@ def mean_of(values: Values) -> Statistic:
     return lambda weights: _ratio(weights @ values, weights.sum(axis=1))
 
 
+def ratio_of(above: Values, below: Values) -> Statistic:
+    """Return the statistic: the sum of some numbers over that of others, such as boxes found over boxes that are there.
+
+    Examples
+    --------
+    >>> ratio_of(np.array([1.0, 0.0]), np.array([2.0, 2.0]))(np.ones((1, 2))).tolist()
+    [0.25]
+    """
+    return lambda weights: _ratio(weights @ above, weights @ below)
+
+
+def median_of(values: Values) -> Statistic:
+    """Return the statistic: the median; of an even number of values the mean of the two in the middle.
+
+    Examples
+    --------
+    >>> median_of(np.array([3.0, 1.0, 9.0]))(np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]])).tolist()
+    [3.0, 6.0]
+    """
+    order = np.argsort(values, kind="stable")
+    rising = values[order]
+
+    def statistic(weights: Weights) -> Values:
+        up_to = np.cumsum(weights[:, order], axis=1)
+        half = 0.5 * up_to[:, -1:]
+        lower, upper = (np.argmax(reached, axis=1) for reached in (up_to >= half, up_to > half))
+        return np.asarray((rising[lower] + rising[upper]) / 2)
+
+    return statistic
+
+
 def kappa_of(truth: Numbers, said: Numbers, count: int) -> Statistic:
     """Return the statistic: quadratic weighted kappa of `count` grades (Cohen 1968)."""
     table = np.zeros((truth.size, count, count))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from edge.site.case import AGE, BAND, DEVICE, SEX, SITE
 from edge.site.examine import Examined
 from edge.site.figures import Figure, area, share
-from edge.site.judged import Flags, Judged
+from edge.site.judged import Flags, Judged, Numbers
 from edge.site.resampled import Split, Statistic, auc_of, chance_of_less, share_of
-from edge.site.table import AGE, BAND, DEVICE, SEX, SITE
 
 Verdict = Literal["worse", "no worse", "too few to tell"]
 
@@ -37,6 +38,46 @@ RULE = (
     f"Anything else, and every comparison with fewer than {LEAST} patients of a kind on either side, is 'too few to "
     f"tell': that is no proof that the group is served as well."
 )
+"""Dice has the same margin as shares have: both are from 0 to 1."""
+
+
+class Grouped(Protocol):
+    """A label on some cases."""
+
+    @property
+    def cases(self) -> tuple[Examined, ...]:
+        """Each with what is told of it."""
+
+    @property
+    def truth(self) -> Flags:
+        """Whether it is there; the classes within which patients are dealt anew."""
+
+    @property
+    def patients(self) -> Numbers:
+        """The number of each case's patient."""
+
+
+T = TypeVar("T", bound=Grouped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures(Generic[T]):
+    """What is compared of a label between groups; the higher each figure, the better.
+
+    Parameters
+    ----------
+    only : callable
+        Returns the label on some of its cases.
+    figures, statistics : callable
+        By name: the figures with their intervals, and the same as statistics of weights.
+    counted : callable
+        By name: the kinds of cases that the figure is of; each needs `LEAST` patients on either side.
+    """
+
+    only: Callable[[T, Flags], T]
+    figures: Callable[[T], dict[str, Figure]]
+    statistics: Callable[[T], dict[str, Statistic]]
+    counted: Callable[[T], dict[str, tuple[Flags, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,37 +138,41 @@ def _level(kind: str, each: Examined) -> str:
         years = float(told[AGE]) if AGE in told else each.age_years
         return NOT_TOLD if years is None else age_band(years)
     if kind == SEX:
-        return (told.get(SEX) or each.sex or NOT_TOLD).strip()
+        return told.get(SEX) or each.sex or NOT_TOLD
+    if kind == DEVICE:
+        return told.get(DEVICE) or each.device or NOT_TOLD
     return told.get(kind, NOT_TOLD)
 
 
-def subgroups(label: Judged) -> tuple[Subgroup, ...]:
+def subgroups(label: T, measures: Measures[T]) -> tuple[Subgroup, ...]:
     """Return every group of the scans of a label, each compared with the rest."""
     found: list[Subgroup] = []
     for kind in (SEX, BAND, DEVICE, SITE):
         levels = np.array(levels_of(kind, label.cases))
         names = sorted(set(levels.tolist()) - {NOT_TOLD})
-        found += [_compared(label, kind, name, levels) for name in names]
+        found += [_compared(label, measures, kind, name, levels) for name in names]
         missing = levels == NOT_TOLD
         if names and missing.any():
             found.append(_listed(label, kind, missing))
     return _corrected(found)
 
 
-def _listed(label: Judged, kind: str, inside: Flags) -> Subgroup:
+def _listed(label: Grouped, kind: str, inside: Flags) -> Subgroup:
     return Subgroup(
         kind=kind, level=NOT_TOLD, n=int(inside.sum()), positives=int(label.truth[inside].sum()), figures={}
     )
 
 
-def _compared(label: Judged, kind: str, name: str, levels: np.ndarray[tuple[int, ...], np.dtype[np.str_]]) -> Subgroup:
+def _compared(label: T, measures: Measures[T], kind: str, name: str, levels: NDArray[np.str_]) -> Subgroup:
     """One group; scans of which the kind is not told belong neither to it nor to the rest."""
-    told = only(label, levels != NOT_TOLD)
+    told = measures.only(label, levels != NOT_TOLD)
     inside = np.asarray(levels[levels != NOT_TOLD] == name)
-    group, rest = _figures(only(told, inside)), _figures(only(told, ~inside))
-    enough = {each for each in group if _enough(each, told, inside)}
+    group, rest = (measures.figures(measures.only(told, side)) for side in (inside, ~inside))
+    kinds = measures.counted(told)
+    enough = [each for each in group if _enough(kinds[each], told.patients, inside)]
     split = Split(inside=inside, truth=told.truth, patients=told.patients)
-    chances = chance_of_less({each: _statistics(told)[each] for each in sorted(enough)}, split) if enough else {}
+    statistics = measures.statistics(told)
+    chances = chance_of_less({each: statistics[each] for each in sorted(enough)}, split) if enough else {}
     return Subgroup(
         kind=kind,
         level=name,
@@ -168,10 +213,18 @@ def _statistics(label: Judged) -> dict[str, Statistic]:
     }
 
 
-def _enough(figure: str, label: Judged, inside: Flags) -> bool:
-    kinds = {"sensitivity": (True,), "specificity": (False,), "auc": (True, False)}[figure]
-    sides = [side & (label.truth == kind) for side in (inside, ~inside) for kind in kinds]
-    return min(np.unique(label.patients[side]).size for side in sides) >= LEAST
+def _counted(label: Judged) -> dict[str, tuple[Flags, ...]]:
+    there = label.truth
+    return {"sensitivity": (there,), "specificity": (~there,), "auc": (there, ~there)}
+
+
+SCORES: Measures[Judged] = Measures(only=only, figures=_figures, statistics=_statistics, counted=_counted)
+"""Of a classification."""
+
+
+def _enough(kinds: Sequence[Flags], patients: Numbers, inside: Flags) -> bool:
+    sides = [side & kind for side in (inside, ~inside) for kind in kinds]
+    return min(np.unique(patients[side]).size for side in sides) >= LEAST
 
 
 def _comparison(group: Figure, rest: Figure, p: float | None) -> Comparison:

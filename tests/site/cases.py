@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from edge.findings import LabelScore
 from edge.pack.manifest import ClassificationTask, Label, Manifest, Threshold
 from edge.pack.store import Pack, open_pack
+from edge.site.case import Case, Table
 from edge.site.examine import Engine, Examined
 from edge.site.judged import Judged, judged
 from edge.site.named import SiteReport
-from edge.site.table import Case, Table
 from edge.testing import tiny_manifest, write_tiny_pack
 from edge.write.report import ReasonReport
 

@@ -13,11 +13,11 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from edge.errors import UsageError
 from edge.findings import LabelScore
 from edge.pack.manifest import ClassificationTask, Label
+from edge.site.case import Case
 from edge.site.evaluate import evaluation
 from edge.site.evaluation import Evaluation, to_json
 from edge.site.examine import Engine, Examined
 from edge.site.named import SiteLabelReport, SiteReport
-from edge.site.table import Case
 from edge.testing import tiny_manifest, tiny_threshold
 from edge.typed import parse
 from tests.site.cases import ENGINE, FAILED, case, cases, drawn, said, table, tiny

@@ -12,8 +12,8 @@ import pytest
 
 from edge.errors import UsageError
 from edge.pipeline import Request
+from edge.site.case import Case
 from edge.site.examine import Examined, Watch, check_answers, examine_cases
-from edge.site.table import Case
 from tests.site.cases import case, tiny
 from tests.site.pictures import picture
 

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from edge.site import resampled
 from edge.site.examine import Examined
 from edge.site.figures import Figure, share
-from edge.site.subgroups import ALPHA, LEAST, MARGIN, NOT_TOLD, RULE, Subgroup, difference, holm, levels_of, subgroups
+from edge.site.judged import Judged
+from edge.site.subgroups import ALPHA, LEAST, MARGIN, NOT_TOLD, RULE, SCORES, Subgroup, difference, holm, levels_of
+from edge.site.subgroups import subgroups as grouped
 from tests.site.cases import case, cases, drawn, label_of
 
 N = 300
@@ -20,6 +22,10 @@ def fewer_shuffles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough for the few comparisons of each test."""
     monkeypatch.setattr(resampled, "SHUFFLES", 999)
     monkeypatch.setattr(resampled, "DRAWS", 500)
+
+
+def subgroups(label: Judged) -> tuple[Subgroup, ...]:
+    return grouped(label, SCORES)
 
 
 def planted(seed: int, worse_by: float, *, share: float = 0.3) -> list[Examined]:

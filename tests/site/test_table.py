@@ -9,7 +9,8 @@ import pytest
 
 from edge.errors import UsageError
 from edge.pack.manifest import Accepts, ClassificationTask, Label, Manifest, RegistrationTask
-from edge.site.table import Table, read_table
+from edge.site.case import Table
+from edge.site.table import read_table
 from edge.testing import tiny_input, tiny_manifest
 from tests.site.cases import TASK
 
@@ -89,6 +90,36 @@ def test_what_is_told_of_a_scan_is_kept(folder: Path) -> None:
     assert case.told == {"sex": "F", "age": "4.5", "device": "Ysio", "site": "Kisumu"}
 
 
+@pytest.mark.parametrize(
+    ("written", "term"),
+    [
+        ("F", "F"),
+        ("female", "F"),
+        ("Mujer", "F"),
+        ("m", "M"),
+        ("Male", "M"),
+        ("H", "M"),
+        ("o", "O"),
+        ("not asked", "not asked"),
+    ],
+)
+def test_a_sex_is_the_same_however_it_is_written(folder: Path, written: str, term: str) -> None:
+    (case,) = read(folder, f"file,bright,sex\na.dcm,1,{written}\n").cases
+    assert case.told == {"sex": term}
+
+
+def test_where_m_may_be_a_man_or_a_woman_nothing_is_guessed(folder: Path) -> None:
+    assert "found H and M as sex" in problem(folder, "file,bright,sex\na.dcm,1,H\nb.dcm,0,m\n")
+    for man in ("v", "Varón", "hombre"):
+        assert f"found {man.upper()} and M as sex" in problem(folder, f"file,bright,sex\na.dcm,1,{man}\nb.dcm,0,M\n")
+
+
+def test_a_pack_without_a_finding_has_nothing_to_miss(folder: Path) -> None:
+    manifest = with_task(replace(TASK, labels=(replace(TASK.labels[0], finding=False),)))
+    for column in ("bright", "label"):
+        assert "no label of the pack is a finding" in problem(folder, f"file,{column}\na.dcm,1\n", manifest)
+
+
 def test_several_labels_have_a_column_each(folder: Path) -> None:
     labels = (*TASK.labels, Label(name="round", title="Round", finding=True))
     manifest = with_task(replace(TASK, mode="multi-label", labels=labels))
@@ -146,7 +177,9 @@ def test_a_table_that_is_no_text_is_told(folder: Path) -> None:
 
 def test_other_tasks_are_sent_to_the_workshop(folder: Path) -> None:
     task = RegistrationTask(kind="registration", output="field", fixed="image", moving="image")
-    assert "expected one for classification" in problem(folder, "file,bright\na.dcm,1\n", tiny_manifest(task=task))
+    assert "expected one for classification, segmentation or detection" in problem(
+        folder, "file,bright\na.dcm,1\n", tiny_manifest(task=task)
+    )
 
 
 def test_a_pack_of_several_scans_is_not_judged_by_one(folder: Path) -> None:

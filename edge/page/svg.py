@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.bench.markup import Markup, element
+from edge.page.markup import Markup, element
 
 WIDTH = 960
 INK, SOFT, LINE, FILL, ACCENT = "#1b1f24", "#555d66", "#cfd4da", "#56b4e9", "#d55e00"

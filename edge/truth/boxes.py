@@ -24,6 +24,10 @@ IN_VOLUMES: tuple[float, ...] = (0.1, 0.5)
 """A third axis makes overlaps smaller: 0.1 is where nnDetection counts a find (Baumgartner et al. 2021)."""
 COCO: tuple[float, ...] = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 """The ten thresholds of COCO's own mean: 0.5 to 0.95."""
+FLOOR = 0.05
+"""Boxes are collected from this score on, whatever a threshold is: curves and thresholds need them.
+
+torchvision's detectors begin there, too."""
 RECALLS = np.linspace(0.0, 1.0, 101)
 FALSE_POSITIVES_PER_SCAN: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Where the LUNA16 challenge reads the FROC (Setio et al. 2017)."""
@@ -211,6 +215,22 @@ def sensitivities(matches: Matches, scans: Indices | None = None) -> Values:
 def froc(matches: Matches, scans: Indices | None = None) -> float:
     """Return the mean of `sensitivities`: the score of the LUNA16 challenge (Niemeijer et al. 2011)."""
     return float(sensitivities(matches, scans).mean())
+
+
+def free_response(matches: Matches, most: int) -> tuple[Values, Values, Values]:
+    """Return the free-response curve, of `most` points at most: at the lowest threshold of overlap, surest first.
+
+    Returns
+    -------
+    tuple of ndarray of float64, shape (p,)
+        Lowest score, false positives on a scan, and sensitivity; NaN where there is no true box.
+    """
+    last = np.flatnonzero(np.diff(matches.scores, append=-np.inf))
+    some = np.unique(np.linspace(0, last.size - 1, min(last.size, most)).round().astype(np.intp))
+    at = last[some]
+    hits = np.cumsum(matches.hits[0])[at]
+    total = matches.truths.sum() or np.nan
+    return matches.scores[at], (at + 1 - hits) / matches.truths.size, hits / total
 
 
 def _counts(matches: Matches, scans: Indices | None) -> tuple[int, Counts, Counts]:

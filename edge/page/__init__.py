@@ -1,0 +1,1 @@
+"""Elements and drawings for pages that a browser opens: text and numbers go in, HTML and SVG come out."""
