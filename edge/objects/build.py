@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from pydicom import config
 from pydicom.dataset import Dataset
@@ -10,7 +11,7 @@ from pydicom.dataset import Dataset
 from edge.objects.contract import Arrays, Make, findings_of, parts_of
 from edge.objects.finish import numbered
 from edge.objects.identity import identity_of
-from edge.objects.sources import read_sources
+from edge.objects.sources import by_patient, read_headers, read_sources
 from edge.objects.subject import Subject
 from edge.read.dicom.boundary import quiet
 from edge.scan import Source
@@ -25,6 +26,15 @@ PROOFS: Mapping[str, Entry] = {
     "gsps": Entry("edge.objects.gsps_proof:prove"),
 }
 """By view: reads the files that were made and raises where they do not lie where they should (``W803``)."""
+
+
+def _parted(subject: Subject, request: Make, arrays: Arrays) -> list[Subject]:
+    """One of each patient and study, as what was refused may hold several, and nothing of one may reach another."""
+    lots = by_patient(subject.sources)
+    if len(lots) == 1:
+        return [subject]
+    identities = (identity_of(request, arrays, lot).part(number) for number, lot in enumerate(lots, start=1))
+    return [replace(subject, sources=lot, identity=own) for lot, own in zip(lots, identities, strict=True)]
 
 
 class Builder:
@@ -55,7 +65,8 @@ class Builder:
         build: Build = self._table[request.view].load()
         with quiet():
             subject = self.subject(request, arrays)
-            files = numbered(request.view, build(subject))
+            parts = [subject] if request.scan is not None else _parted(subject, request, arrays)
+            files = numbered(request.view, [dataset for part in parts for dataset in build(part)])
             if request.view in PROOFS:
                 prove: Prove = PROOFS[request.view].load()
                 prove(subject, files)
@@ -65,12 +76,12 @@ class Builder:
         """Return what a builder is given; errors as of `files`."""
         asked = request.result.scan.sources
         if self._kept[0] != asked:
-            self._kept = asked, read_sources(asked)
+            self._kept = asked, (read_headers if request.scan is None else read_sources)(asked)
         sources = self._kept[1]
         return Subject(
             view=request.view,
             result=request.result,
-            scan=request.scan,
+            decoded=request.scan,
             sources=sources,
             findings=findings_of(request.found, arrays),
             parts=parts_of(arrays),

@@ -33,6 +33,10 @@ from edge.write.report import ResultReport
 Arrays = Mapping[str, NDArray[Any]]
 Seen = Classification | Segmentation | Detections
 
+LEAST_SENT, MOST_SENT = 1 << 24, 1 << 28
+BYTES_A_PIXEL = 16
+"""Of the labels of a picture that was seen in windows, at most: an object of them takes half of that to make."""
+
 CODES = "codes"
 MASK = "mask-{}"
 PART = "part:"
@@ -74,7 +78,7 @@ class ClassificationTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentationTold:
-    """A `Segmentation`; its codes follow."""
+    """A `Segmentation`; its codes follow, of what was seen in windows only where `labels_seen` says so."""
 
     kind: Literal["segmentation"] = "segmentation"
     regions: tuple[Region, ...]
@@ -126,6 +130,8 @@ class Make:
     ----------
     view : str
         Of `edge.objects.OBJECTS`.
+    scan : optional
+        None where no pixel was decoded: the headers of the sources are all that there is.
     found : optional
         None where nothing was found out, or what was is no such object's matter (a registration, a synthetic image).
     language : str
@@ -135,7 +141,7 @@ class Make:
     kind: Literal["make"] = "make"
     view: str
     result: ResultReport
-    scan: ScanTold
+    scan: ScanTold | None
     found: Told | None
     language: Language
     arrays: int
@@ -177,7 +183,7 @@ Answer = Ready | Made | Unfit | Failed
 
 
 def scan_told(scan: Scan) -> ScanTold:
-    """Return what the child is told of a scan."""
+    """Return what the child is told of a scan that was decoded."""
     return ScanTold(
         stack=scan.stack,
         grid=scan.grid,
@@ -199,6 +205,21 @@ def told(findings: Findings | None) -> tuple[Told | None, dict[str, NDArray[Any]
         masks = {MASK.format(n): box.mask.pixels for n, box in enumerate(findings.boxes) if box.mask is not None}
         return DetectionsTold(**{**_shared(DetectionsTold, findings), "boxes": boxes}), masks
     return None, {}
+
+
+def labels_seen(findings: Findings | None, limit_bytes: int) -> dict[str, NDArray[Any]]:
+    """Return the labels of a picture that was seen in windows, for an object of them; none where they are too many.
+
+    Parameters
+    ----------
+    findings : Findings, optional
+    limit_bytes : int
+        That one decoded scan may take.
+    """
+    most = min(max(limit_bytes // BYTES_A_PIXEL, LEAST_SENT), MOST_SENT)
+    if not isinstance(findings, Segmentation) or not findings.in_windows or findings.codes.size > most:
+        return {}
+    return {CODES: findings.codes}
 
 
 def _shared(kind: Any, one: Any) -> dict[str, Any]:
@@ -230,7 +251,7 @@ def findings_of(found: Told | None, arrays: Arrays) -> Seen | None:
     if found.kind == "classification":
         return Classification(**_shared(Classification, found))
     if found.kind == "segmentation":
-        codes = np.zeros((0, 0, 0), np.uint8) if found.in_windows else arrays[CODES]
+        codes = arrays.get(CODES, np.zeros((0, 0, 0), np.uint8)) if found.in_windows else arrays[CODES]
         return Segmentation(**_shared(Segmentation, found), codes=codes)
     boxes = tuple(_detection(box, arrays.get(MASK.format(n))) for n, box in enumerate(found.boxes))
     return Detections(**{**_shared(Detections, found), "boxes": boxes})

@@ -37,8 +37,11 @@ def frames_seen(subject: Subject) -> tuple[SourceFrame | None, ...]:
     """Return the source's frame for each slice that the model saw.
 
     All of the scan's, in the order of z, or the one that was seen of it; None in the place of that one where it is a
-    plane across the slices as they were acquired, which is no frame of any source.
+    plane across the slices as they were acquired, which is no frame of any source. There are none where no pixel was
+    decoded.
     """
+    if subject.decoded is None:
+        return ()
     seen = subject.result.seen
     if seen is None:
         return tuple(SourceFrame(source=source, frame=frame) for source, frame in subject.scan.places)
@@ -88,9 +91,9 @@ def source_items(subject: Subject) -> list[Dataset]:
     return items
 
 
-def derivation(source: Dataset, frame: int) -> Dataset:
-    """Return an item of (0008,9124) Derivation Image Sequence: one frame, of which this one has the very pixels."""
-    reference = image_reference(source, [frame])
+def derivation(source: Dataset, frame: int | None = None) -> Dataset:
+    """Return an item of (0008,9124) Derivation Image Sequence: one frame, or all of them, where the outlined lies."""
+    reference = image_reference(source, [] if frame is None else [frame])
     reference.SpatialLocationsPreserved = "YES"
     reference.PurposeOfReferenceCodeSequence = [code_item(SOURCE)]
     item = Dataset()

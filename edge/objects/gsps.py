@@ -41,7 +41,7 @@ def build(subject: Subject) -> list[Dataset]:
     edge.objects.unfit.UnfitError
         There is nothing to draw on the source's pictures, or more than one object should hold.
     """
-    if subject.scan.is_slide:
+    if subject.is_slide:
         raise UnfitError("a slide's pictures are tiles, over which no line can be drawn as a whole")
     with speaking(subject.language):
         marks = _within_bounds(marks_of(findings_spoken(subject.findings, subject.result), subject.scan.grid))

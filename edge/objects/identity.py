@@ -38,7 +38,7 @@ class Identity:
     Parameters
     ----------
     digest : str
-        SHA-256 of everything that shapes the object.
+        SHA-256 of everything that shapes the object, and its number where there is one for each of several patients.
     view : str
     series_number : int
         (0020,0011).
@@ -76,6 +76,10 @@ class Identity:
         """
         name = "/".join([self.digest, self.view, *(str(part) for part in role)])
         return f"2.25.{uuid.uuid5(NAMESPACE, name).int}"
+
+    def part(self, number: int) -> Identity:
+        """Return the identity of one of several objects that belong to different patients or studies."""
+        return replace(self, digest=f"{self.digest}/{number}")
 
     @property
     def series_instance_uid(self) -> str:

@@ -19,6 +19,7 @@ from edge.objects.frames import frames_seen
 from edge.objects.reread import Frame, Reference, frames_in, plane_of
 from edge.objects.segments import grid_outlined
 from edge.objects.subject import Subject
+from edge.objects.tiles_proof import prove_tiles
 from edge.reasons import WRONG_PLACE
 
 Floats = NDArray[np.float64]
@@ -41,6 +42,9 @@ def prove_seg(subject: Subject, files: Mapping[str, bytes]) -> None:
         to another one than it was drawn on.
     """
     findings = subject.findings
+    if subject.is_slide and isinstance(findings, Segmentation):
+        prove_tiles(subject, findings, files)
+        return
     grid = grid_outlined(findings) if isinstance(findings, (Segmentation, Detections)) else None
     if grid is None or not isinstance(findings, (Segmentation, Detections)):
         raise _wrong("it outlines what was not found")

@@ -20,6 +20,26 @@ from edge.geometry import Grid
 Reference = tuple[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """Where a frame lies that is a part of a total pixel matrix.
+
+    Parameters
+    ----------
+    row, column : int
+        Of its first pixel, from 0.
+    told_mm : tuple of float
+        x and y of that pixel in the slide coordinate system, as the frame says.
+    reckoned_mm : tuple of float
+        The same by the origin, the orientation and the spacing that the object tells of the whole.
+    """
+
+    row: int
+    column: int
+    told_mm: tuple[float, float]
+    reckoned_mm: tuple[float, float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
     """One frame of a segmentation.
@@ -36,6 +56,8 @@ class Frame:
         One slice whose z column is a unit normal; None where the object lies in no patient's space.
     refers : tuple, optional
         SOP Instance UID, and number of the frame from 1, of what it says it was derived from.
+    tile : Tile, optional
+        Where it is one of a slide.
     """
 
     segment: int
@@ -43,6 +65,7 @@ class Frame:
     pixels: NDArray[np.bool_]
     grid: Grid | None
     refers: Reference | None
+    tile: Tile | None = None
 
 
 def frames_in(files: Mapping[str, bytes]) -> Iterator[Frame]:
@@ -59,8 +82,24 @@ def frames_in(files: Mapping[str, bytes]) -> Iterator[Frame]:
                 pixels=_pixels(packed, number, int(dataset.Rows), int(dataset.Columns)),
                 grid=plane_of(dataset, number),
                 refers=_refers(dataset, number),
+                tile=_tile(dataset, number),
             )
         first += len(labels)
+
+
+def _tile(dataset: Dataset, number: int) -> Tile | None:
+    row = _told(dataset, number, "PlanePositionSlideSequence", "RowPositionInTotalImagePixelMatrix")
+    column = _told(dataset, number, "PlanePositionSlideSequence", "ColumnPositionInTotalImagePixelMatrix")
+    if row is None or column is None:
+        return None
+    names = [f"{axis}OffsetInSlideCoordinateSystem" for axis in "XY"]
+    x, y = (float(_told(dataset, number, "PlanePositionSlideSequence", name)) for name in names)
+    down, along = (float(each) for each in _told(dataset, number, "PixelMeasuresSequence", "PixelSpacing"))
+    steps = np.array(dataset.ImageOrientationSlide, np.float64).reshape(2, 3)[:, :2]
+    moved = steps[0] * (int(column) - 1) * along + steps[1] * (int(row) - 1) * down
+    start = [float(dataset.TotalPixelMatrixOriginSequence[0][name].value) for name in names]
+    reckoned = (start[0] + float(moved[0]), start[1] + float(moved[1]))
+    return Tile(row=int(row) - 1, column=int(column) - 1, told_mm=(x, y), reckoned_mm=reckoned)
 
 
 def plane_of(dataset: Dataset, number: int) -> Grid | None:

@@ -11,13 +11,17 @@ from pydicom.dataset import Dataset
 from edge.errors import ReadError
 from edge.hashes import hashed
 from edge.objects.copied import PATIENT, REQUIRED, STUDY
-from edge.objects.unfit import NO_DICOM, UnfitError
+from edge.objects.unfit import NO_DICOM, NO_HEADER, UnfitError
+from edge.read.dicom.acquisition import patients_differ
 from edge.read.dicom.boundary import guarded
 from edge.read.dicom.parse import parse_file
 from edge.read.unchanged import quoted, stamp_of
 from edge.reasons import DAMAGED, NOT_READABLE
 from edge.scan import Source
 
+MOST_PATIENTS = 16
+"""Under one series, for each of which an object is made."""
+_TOLD_APART = ("StudyInstanceUID", "PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate")
 UTF_8 = "ISO_IR 192"
 """(0008,0005) of everything that is written: it has all characters of all others (PS3.3 C.12.1.1.2)."""
 
@@ -39,7 +43,50 @@ def read_sources(sources: Sequence[Source]) -> tuple[Dataset, ...]:
     """
     if not sources or not all(source.sop_instance_uid for source in sources):
         raise UnfitError(NO_DICOM)
-    datasets = tuple(_read(source) for source in sources)
+    return _referable(tuple(_read(source) for source in sources))
+
+
+def read_headers(sources: Sequence[Source]) -> tuple[Dataset, ...]:
+    """Return the header of each file of a scan of which no pixel was decoded; it may be anything.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        With the SHA-256 of each file; whether it is DICOM nobody has told yet.
+
+    Raises
+    ------
+    edge.objects.unfit.UnfitError
+        No object can belong to them: a header cannot be read, or lacks UIDs.
+    """
+    try:
+        datasets = _referable(tuple(_read(source) for source in sources))
+    except ReadError as error:
+        raise UnfitError(NO_HEADER) from error
+    if not datasets:
+        raise UnfitError(NO_HEADER)
+    return datasets
+
+
+def by_patient(headers: Sequence[Dataset]) -> list[tuple[Dataset, ...]]:
+    """Return headers parted by patient and study, each in their order; all together where they are of one.
+
+    Raises
+    ------
+    edge.objects.unfit.UnfitError
+        They are of more than `MOST_PATIENTS`.
+    """
+    if not patients_differ(headers) and len({str(header.StudyInstanceUID) for header in headers}) == 1:
+        return [tuple(headers)]
+    lots: dict[tuple[str, ...], list[Dataset]] = {}
+    for header in headers:
+        lots.setdefault(tuple(str(header.get(keyword) or "") for keyword in _TOLD_APART), []).append(header)
+    if len(lots) > MOST_PATIENTS:
+        raise UnfitError(f"its files are of more than {MOST_PATIENTS} patients or studies")
+    return [tuple(lot) for lot in lots.values()]
+
+
+def _referable(datasets: tuple[Dataset, ...]) -> tuple[Dataset, ...]:
     for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         if not all(dataset.get(keyword) for dataset in datasets):
             raise UnfitError(f"a source has no {keyword}, by which it could be referred to")

@@ -38,10 +38,9 @@ from edge.objects.identity import MANUFACTURER
 from edge.objects.regions_place import is_in_space
 from edge.objects.sr_groups import Teller, groups_of
 from edge.objects.sr_items import coded, container, english, text
-from edge.objects.sr_regions import Ground
+from edge.objects.sr_regions import Ground, Image
 from edge.objects.sr_segments import Segments, segments_of
 from edge.objects.subject import Subject
-from edge.objects.unfit import UnfitError
 from edge.words import say, speaking
 from edge.write.overlay import BANNERS
 from edge.write.report import DISCLAIMER, ReasonReport, ResultReport, vouched
@@ -54,13 +53,8 @@ CONTAINS = RelationshipTypeValues.CONTAINS
 def build(subject: Subject) -> list[Dataset]:
     """Return one report of a result: Comprehensive 3D SR where a region lies in the patient, else Comprehensive SR.
 
-    Raises
-    ------
-    edge.objects.unfit.UnfitError
-        The scan is a slide, whose places on the glass are not those of TID 1410.
+    A region of a slide lies on the total pixel matrix of its largest level.
     """
-    if subject.scan.is_slide:
-        raise UnfitError("regions of a slide have no place in this kind of report")
     segments = segments_of(subject)
     with speaking(subject.language):
         content = _content(_spoken(subject), segments)
@@ -82,7 +76,7 @@ def _document(subject: Subject, content: Dataset, segments: Sequence[Dataset]) -
         dataset.CompletionFlagDescription = codes.STATES[subject.result.state].meaning
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.PreliminaryFlag = "PRELIMINARY"
-    dataset.CodingSchemeIdentificationSequence = codes.schemes()
+    dataset.CodingSchemeIdentificationSequence = codes.schemes(content, subject.result.pack)
     same, others = collect_evidence(
         [*subject.sources, *segments], content, study_instance_uid=subject.sources[0].StudyInstanceUID
     )
@@ -102,13 +96,15 @@ def _spoken(subject: Subject) -> Subject:
 
 
 def _content(subject: Subject, segments: Segments | None) -> Dataset:
-    ground = Ground(
-        grid=subject.scan.grid,
-        in_space=is_in_space(subject.scan),
-        headers=subject.sources,
-        places=subject.scan.places,
+    place = _place(subject)
+    teller = Teller(
+        identity=subject.identity,
+        algorithm=_algorithm(subject),
+        place=place,
+        image=_one_image(subject, place),
+        segments=segments,
+        scheme=codes.scheme_of("" if subject.result.pack is None else subject.result.pack.name),
     )
-    teller = Teller(identity=subject.identity, algorithm=_algorithm(subject), ground=ground, segments=segments)
     report = MeasurementReport(
         observation_context=_observer(subject),
         procedure_reported=codes.concept(codes.IMAGING_PROCEDURE),
@@ -123,6 +119,24 @@ def _content(subject: Subject, segments: Segments | None) -> Dataset:
     root.ContentSequence = ContentSequence([*before, _library(subject), measurements, evaluations])
     plain: Dataset = root
     return plain
+
+
+def _place(subject: Subject) -> Ground | None:
+    scan, whole = subject.decoded, subject.result.scan.grid
+    if scan is None:
+        return None
+    if subject.is_slide and whole is not None:
+        return Ground(grid=whole, in_space=False, headers=subject.sources, places=scan.places, tiled=True)
+    return Ground(grid=scan.grid, in_space=is_in_space(scan), headers=subject.sources, places=scan.places)
+
+
+def _one_image(subject: Subject, place: Ground | None) -> Image | None:
+    """The image that was examined, with its frames, where it is one; undecoded, the one file."""
+    if place is None:
+        only = subject.sources[0]
+        return (str(only.SOPClassUID), str(only.SOPInstanceUID), None) if len(subject.sources) == 1 else None
+    named = place.images(range(place.grid.shape[0]))
+    return named[0] if len(named) == 1 else None
 
 
 def _algorithm(subject: Subject) -> AlgorithmIdentification:

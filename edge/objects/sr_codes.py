@@ -1,10 +1,13 @@
 """What an SR says -> coded concepts: the pack's own, those of the standard, and edgerun's where there is none.
 
-Codes of edgerun's own scheme are named once in (0008,0110) Coding Scheme Identification Sequence, PS3.3 C.12.1.1.
+What edgerun says of every result is in a scheme of its own; a label for which a pack knows no standard code is in one
+of the pack's, so that no label can be taken for such a concept, nor for the label of another pack. Both are named in
+(0008,0110) Coding Scheme Identification Sequence, PS3.3 C.12.1.1.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 from highdicom.sr import CodedConcept
@@ -14,6 +17,7 @@ from pydicom.sr.coding import Code as SrCode
 from edge.findings import State
 from edge.pack.manifest import Code, Urgency
 from edge.wanted import Language
+from edge.write.report import PackReport
 
 SCHEME = "99EDGERUN"
 LONGEST_MEANING = 64
@@ -44,9 +48,22 @@ def own(value: str, meaning: str) -> SrCode:
     >>> own("score", "Score of the model").scheme_designator
     '99EDGERUN'
     """
-    if len(meaning) > LONGEST_MEANING:
-        meaning = f"{meaning[: LONGEST_MEANING - 3]}..."
-    return SrCode(value, SCHEME, meaning)
+    return SrCode(value, SCHEME, _cut(meaning))
+
+
+def _cut(meaning: str) -> str:
+    return meaning if len(meaning) <= LONGEST_MEANING else f"{meaning[: LONGEST_MEANING - 3]}..."
+
+
+def scheme_of(pack: str) -> str:
+    """Return the scheme of a pack's labels by its name: private (PS3.16 8.2), and the same for all its versions.
+
+    Examples
+    --------
+    >>> scheme_of("chest-pneumonia"), len(scheme_of("another"))
+    ('99ER7B7E60D386BB', 16)
+    """
+    return f"99ER{hashlib.sha256(pack.encode()).hexdigest()[:12].upper()}"
 
 
 SCORE = own("score", "Score of the model, 0 to 1")
@@ -110,21 +127,27 @@ def language_code(language: Language) -> SrCode:
     return SrCode(language, "RFC5646", LANGUAGE_NAMES[language])
 
 
-def label_code(name: str, title: str, code: Code | None) -> SrCode:
-    """Return the pack's code of a label, else one of edgerun's own that carries its title."""
+def label_code(name: str, title: str, code: Code | None, scheme: str) -> SrCode:
+    """Return the pack's code of a label, else its name in the pack's `scheme`, which carries its title."""
     if code is None:
-        return own(name, title)
-    meaning = code.meaning if len(code.meaning) <= LONGEST_MEANING else f"{code.meaning[: LONGEST_MEANING - 3]}..."
-    return SrCode(code.value, code.scheme, meaning)
+        return SrCode(name, scheme, _cut(title))
+    return SrCode(code.value, code.scheme, _cut(code.meaning))
 
 
-def schemes() -> list[Dataset]:
-    """Return the items of (0008,0110) Coding Scheme Identification Sequence."""
-    item = Dataset()
-    item.CodingSchemeDesignator = SCHEME
-    item.CodingSchemeName = "edgerun"
-    item.CodingSchemeResponsibleOrganization = "edgerun"
-    return [item]
+def schemes(content: Dataset, pack: PackReport | None) -> list[Dataset]:
+    """Return the items of (0008,0110) Coding Scheme Identification Sequence for the schemes of `content`."""
+    own_scheme = Dataset()
+    own_scheme.CodingSchemeDesignator = SCHEME
+    own_scheme.CodingSchemeName = "edgerun"
+    own_scheme.CodingSchemeResponsibleOrganization = "edgerun"
+    used = {str(element.value) for element in content.iterall() if element.keyword == "CodingSchemeDesignator"}
+    if pack is None or scheme_of(pack.name) not in used:
+        return [own_scheme]
+    of_pack = Dataset()
+    of_pack.CodingSchemeDesignator = scheme_of(pack.name)
+    of_pack.CodingSchemeName = f"Labels of the edgerun pack {pack.name}"
+    of_pack.CodingSchemeVersion = pack.version
+    return [own_scheme, of_pack]
 
 
 def concept(code: SrCode) -> CodedConcept:

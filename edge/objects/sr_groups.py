@@ -30,8 +30,9 @@ from edge.objects import sr_codes as codes
 from edge.objects.contract import Seen
 from edge.objects.identity import Identity
 from edge.objects.sr_items import english, text
-from edge.objects.sr_regions import Body, Ground, Plane, region_of
+from edge.objects.sr_regions import Body, Ground, Image, Plane, region_of
 from edge.objects.sr_segments import Segments
+from edge.objects.unfit import UnfitError
 from edge.write.report import RegistrationReport, ResultReport, TranslationReport
 from edge.write.words import box_words, region_words
 
@@ -52,15 +53,39 @@ class Teller:
     ----------
     identity : Identity
     algorithm : AlgorithmIdentification
-    ground : Ground
+    place : Ground, optional
+        None where nothing lies anywhere: no pixel was decoded.
+    image : tuple, optional
+        The one image that was examined; None where all those of the library were.
     segments : Segments, optional
         Of the segmentation objects that hold the regions, where such are written.
+    scheme : str
+        Of labels for which the pack knows no code: `edge.objects.sr_codes.scheme_of`.
     """
 
     identity: Identity
     algorithm: AlgorithmIdentification
-    ground: Ground
+    place: Ground | None
+    image: Image | None
     segments: Segments | None = None
+    scheme: str
+
+    @property
+    def ground(self) -> Ground:
+        """What `place` holds.
+
+        Raises
+        ------
+        edge.objects.unfit.UnfitError
+            No pixel was decoded.
+        """
+        if self.place is None:
+            raise UnfitError("no pixel of the scan was decoded")
+        return self.place
+
+    def code(self, item: LabelScore | Region | Detection) -> SrCode:
+        """Return what a label is called in codes."""
+        return codes.label_code(item.name, item.title, item.code, self.scheme)
 
     def shared(self, said: Said) -> dict[str, Any]:
         """Return the arguments that every kind of group takes."""
@@ -130,10 +155,10 @@ def _of_score(item: LabelScore, number: int, teller: Teller) -> Group:
         kind="label",
         number=number,
         name=item.name,
-        code=codes.label_code(item.name, item.title, item.code),
+        code=teller.code(item),
         is_there=item.positive,
         measurements=measured,
-        evaluations=_evaluations(item),
+        evaluations=_evaluations(item, teller),
         comments=[item.title],
         remarks=remarks,
     )
@@ -148,9 +173,9 @@ def _threshold(item: LabelScore | Region | Detection) -> list[Measurement]:
     return [] if item.threshold is None else [_number(codes.THRESHOLD, item.threshold, codes.NO_UNITS)]
 
 
-def _evaluations(item: LabelScore | Region | Detection) -> list[QualitativeEvaluation]:
+def _evaluations(item: LabelScore | Region | Detection, teller: Teller) -> list[QualitativeEvaluation]:
     """The label's own concept is the question, and what the model says of it the answer."""
-    asked = codes.label_code(item.name, item.title, item.code)
+    asked = teller.code(item)
     answers = ["there"] if item.positive else []
     if isinstance(item, LabelScore) and item.uncertain:
         answers.append("uncertain")
@@ -169,13 +194,13 @@ def _of_region(item: Region, number: int, findings: Segmentation, teller: Teller
         kind="region",
         number=number,
         name=item.name,
-        code=codes.label_code(item.name, item.title, item.code),
+        code=teller.code(item),
         is_there=item.positive,
         measurements=_measured(item),
-        evaluations=_evaluations(item),
+        evaluations=_evaluations(item, teller),
         comments=[region_words(item, findings.grid)],
     )
-    if not item.positive or item.box is None or findings.in_windows:
+    if not item.positive or item.box is None:
         return _group(said, teller)
     if teller.segments is not None and item.name in teller.segments.by_region:
         segment = _segment(*teller.segments.by_region[item.name], teller)
@@ -223,10 +248,10 @@ def _of_box(box: Detection, number: int, words: str, teller: Teller) -> Group:
         kind="box",
         number=number,
         name=box.name,
-        code=codes.label_code(box.name, box.title, box.code),
+        code=teller.code(box),
         is_there=box.positive,
         measurements=_scored(box),
-        evaluations=_evaluations(box),
+        evaluations=_evaluations(box, teller),
         comments=[words],
     )
     region = region_of(box.place.edges, teller.ground, flat=flat_axis(box))
@@ -240,7 +265,7 @@ def flat_axis(box: Detection) -> int | None:
 
 
 def _not_drawn(label: LookedFor, number: int, teller: Teller) -> Group:
-    code = codes.label_code(label.name, label.title, None)
+    code = codes.label_code(label.name, label.title, None, teller.scheme)
     none = _answered(code, codes.SAYINGS["not-there"])
     said = Said(kind="label", number=number, name=label.name, code=code, is_there=False, evaluations=[none])
     return _group(said, teller)
@@ -290,9 +315,8 @@ def _volumetric(said: Said, teller: Teller, **where: Any) -> Group:
 
 
 def _group(said: Said, teller: Teller) -> Group:
-    """Without a region; the images are named where there is one, else they are all those of the library."""
-    named = teller.ground.images(range(teller.ground.grid.shape[0]))
-    images = [SourceImageForMeasurementGroup(*one) for one in named] if len(named) == 1 else None
+    """Without a region; the image is named where there is one, else they are all those of the library."""
+    images = None if teller.image is None else [SourceImageForMeasurementGroup(*teller.image)]
     group = MeasurementsAndQualitativeEvaluations(**teller.shared(said), source_images=images)
     return _commented(group, said)
 

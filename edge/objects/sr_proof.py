@@ -67,7 +67,9 @@ def _expected(subject: Subject) -> Iterator[tuple[str, int, Bounds]]:
     if isinstance(findings, Detections):
         for number, box in enumerate(findings.boxes, start=1):
             yield "box", number, box.place.edges
-    elif isinstance(findings, Segmentation) and not findings.in_windows:
+    elif isinstance(findings, Segmentation) and (findings.in_windows or subject.is_slide):
+        yield from _expected_in_windows(subject, findings)
+    elif isinstance(findings, Segmentation):
         to_scan = np.linalg.solve(subject.scan.grid.matrix, findings.grid.matrix)
         for index, region in enumerate(findings.regions):
             ends = _ends(findings.mask(index)) if region.positive else None
@@ -76,6 +78,20 @@ def _expected(subject: Subject) -> Iterator[tuple[str, int, Bounds]]:
                 low, high = moved.min(axis=0) - 0.5, moved.max(axis=0) + 0.5
                 z0, y0, x0, z1, y1, x1 = (float(edge) + 0.5 for edge in (*low, *high))
                 yield "region", index + 1, (z0, y0, x0, z1, y1, x1)
+
+
+def _expected_in_windows(subject: Subject, findings: Segmentation) -> Iterator[tuple[str, int, Bounds]]:
+    """By the least boxes of the report, as the labels of what was seen in windows may lie on the disk."""
+    whole = subject.result.scan.grid or subject.scan.grid
+    to_whole = np.linalg.solve(whole.matrix, findings.grid.matrix)
+    for number, region in enumerate(findings.regions, start=1):
+        if region.positive and region.box is not None:
+            top, left, bottom, right = region.box
+            ends = np.array([[-0.5, top - 0.5, left - 0.5], [0.5, bottom + 0.5, right + 0.5]])
+            moved = ends @ to_whole[:3, :3].T + to_whole[:3, 3] + 0.5
+            z0, y0, x0 = np.clip(moved.min(axis=0), 0.0, whole.shape)
+            z1, y1, x1 = np.clip(moved.max(axis=0), 0.0, whole.shape)
+            yield "region", number, (float(z0), float(y0), float(x0), float(z1), float(y1), float(x1))
 
 
 def _ends(mask: NDArray[np.bool_]) -> Points | None:
@@ -139,6 +155,9 @@ def _on_pictures(subject: Subject, items: list[Dataset], edges: Bounds) -> bool:
     found = []
     for item in items:
         reference = item.ContentSequence[0].ReferencedSOPSequence[0]
+        on_whole = item.get("PixelOriginInterpretation") == "VOLUME" and "ReferencedFrameNumber" not in reference
+        if on_whole != subject.is_slide:
+            return False
         uids = [str(source.SOPInstanceUID) for source in subject.sources]
         frame = int(reference.get("ReferencedFrameNumber") or 1) - 1
         found.append((uids.index(str(reference.ReferencedSOPInstanceUID)), frame))

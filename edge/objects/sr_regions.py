@@ -25,6 +25,8 @@ from edge.objects.frames import is_multi_frame
 from edge.objects.regions import rectangle, slices_crossed
 
 Points = NDArray[np.float64]
+Image = tuple[str, str, list[int] | None]
+"""SOP class, instance, and its frames, from 1, where it has several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,12 +43,15 @@ class Ground:
         For each z of the grid: index into `headers` and the frame, from 0.
     in_space : bool
         Whether each slice has a place of its own in the patient.
+    tiled : bool
+        Whether it is a slide, whose frames are tiles of it: regions lie on the total pixel matrix of the largest level.
     """
 
     grid: Grid
     in_space: bool
     headers: tuple[Dataset, ...]
     places: tuple[tuple[int, int], ...]
+    tiled: bool = False
 
     @property
     def frame_of_reference_uid(self) -> str | None:
@@ -59,14 +64,14 @@ class Ground:
         """Of the sources."""
         return str(self.headers[0].SeriesInstanceUID)
 
-    def image(self, z: int) -> tuple[str, str, list[int] | None]:
+    def image(self, z: int) -> Image:
         """Return the SOP class and instance of a slice, and its frame, from 1, where the instance has several."""
         source, frame = self.places[z]
         header = self.headers[source]
-        frames = [frame + 1] if is_multi_frame(header) else None
+        frames = [frame + 1] if is_multi_frame(header) and not self.tiled else None
         return str(header.SOPClassUID), str(header.SOPInstanceUID), frames
 
-    def images(self, slices: Sequence[int]) -> tuple[tuple[str, str, list[int] | None], ...]:
+    def images(self, slices: Sequence[int]) -> tuple[Image, ...]:
         """Return what `image` says of several slices, those of one instance together."""
         found: dict[tuple[str, str], list[int]] = {}
         for z in slices:
@@ -105,7 +110,8 @@ def region_of(edges: Sequence[float], ground: Ground, *, flat: int | None = None
 
 
 def _on_picture(edges: Sequence[float], ground: Ground, z: int) -> ImageRegion:
-    return ImageRegion("POLYLINE", rectangle(edges), SourceImageForRegion(*ground.image(z)))
+    origin = "VOLUME" if ground.tiled else None  # PS3.3 C.18.6.1.3
+    return ImageRegion("POLYLINE", rectangle(edges), SourceImageForRegion(*ground.image(z)), origin)
 
 
 def _face(edges: Sequence[float], axis: int, share: float) -> Points:

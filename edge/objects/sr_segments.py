@@ -50,11 +50,11 @@ def segments_of(subject: Subject) -> Segments | None:
     It must be asked before any word is translated: what an object is called follows from the result as the report
     has it.
     """
-    findings, scan = subject.findings, subject.scan
+    findings = subject.findings
     if b"seg" not in subject.parts.get(BESIDE, b"").split(b",") or not isinstance(findings, Segmentation):
         return None
     apart = findings.grid.space != "patient" and findings.grid.shape[0] > 1
-    if findings.in_windows or scan.is_slide or apart or not any(region.pixels for region in findings.regions):
+    if findings.in_windows or subject.is_slide or apart or not any(region.pixels for region in findings.regions):
         return None
     identity = _identity_of_seg(subject, findings)
     by_region = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 NO_DICOM = "the scan did not come from DICOM files"
+NO_HEADER = "no scan was read to which it could refer; the report says why"
 
 
 class UnfitError(Exception):

@@ -5,25 +5,32 @@ Nothing in it is a final report: what was analysed is ``preliminary``, what was 
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from edge.detect.place import Edges
 from edge.findings import Findings, LabelScore, LookedFor, Region
 from edge.pack.manifest import Code
 from edge.scan import Scan
 from edge.typed import dump
 from edge.wanted import PLAIN, Wanted
 from edge.words import ENGLISH, speaking
+from edge.write.fhir_places import Place, edges_words, places_of, referring, selection
+from edge.write.page_words import date_written
 from edge.write.report import (
     DISCLAIMER,
     BoxReport,
     FindingsReport,
+    PatientReport,
     RegistrationReport,
     ResultReport,
     ScanReport,
+    SegmentationReport,
     said_in,
 )
 from edge.write.words import seen_alone_words
@@ -44,6 +51,7 @@ ANSWERS: Mapping[str, tuple[str, str]] = {
     "not-there": ("NEG", "Negative"),
     "uncertain": ("IND", "Indeterminate"),
 }
+GENDERS: Mapping[str, str] = {"M": "male", "F": "female", "O": "other"}
 NOT_NAMED = "Not named: the patient is named only where --identified is asked for."
 
 Json = dict[str, object]
@@ -60,11 +68,14 @@ class Book:
         Of all ids.
     patient, study : dict, optional
         References; the study's where the scan came from DICOM.
+    places : tuple of Place
+        Where boxes and regions lie, as far as that can be told.
     """
 
     seed: str
     patient: Json | None
     study: Json | None
+    places: tuple[Place, ...] = ()
 
     def id(self, *role: object) -> str:
         """Return an id: a name-based UUID (RFC 9562 5.5)."""
@@ -78,38 +89,63 @@ class Book:
         """Return the subject of a resource, where the patient is named."""
         return {} if self.patient is None else {"subject": self.patient}
 
+    def derived(self, number: int | None = None) -> Json:
+        """Return what an observation is derived from: the study, and of a box or region its selections."""
+        if self.study is None:
+            return {}
+        named = [self.to("place", place.kind, place.number) for place in self.places if place.number == number]
+        return {"derivedFrom": [referring(self.study, named)]}
+
 
 def fhir(
     result: ResultReport,
     scan: Scan | None,
-    findings: Findings | None,  # noqa: ARG001 -- a writer's four
+    findings: Findings | None,
     wanted: Wanted = PLAIN,
 ) -> dict[str, bytes]:
-    """Return ``fhir.json``: the report, an observation for everything that was said, the study, and the algorithm."""
-    resources = resources_of(result, scan if wanted.identified else None)
-    book = _book(result, named=False)
+    """Return ``fhir.json``: the report, an observation for all that was said, with its place, study and algorithm."""
+    who = _who(result, scan) if wanted.identified else None
+    book = _book(result, named=who is not None)
+    if book.study is not None:
+        book = replace(book, places=places_of(scan, findings))
+    resources = resources_of(result, scan, who, book)
     entries = [{"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource} for resource in resources]
     bundle: Json = {"resourceType": "Bundle", "id": book.id("bundle"), "type": "collection", "entry": entries}
     return {FILE: json.dumps(bundle, indent=1, ensure_ascii=False).encode() + b"\n"}
 
 
-def resources_of(result: ResultReport, named: Scan | None) -> list[Json]:
+def resources_of(result: ResultReport, scan: Scan | None, who: PatientReport | None, book: Book) -> list[Json]:
     """Return the resources of a result, the report first.
 
     Parameters
     ----------
-    named : Scan, optional
-        Whose patient is named; without it none is.
+    result : ResultReport
+    scan : Scan, optional
+        On which the places of `book` lie.
+    who : PatientReport, optional
+        The patient, where they are to be named.
+    book : Book
     """
-    book = _book(result, named=named is not None)
     observed = _observations(result, book)
     resources = [_report(result, book, [str(one["id"]) for one in observed]), *observed]
     if book.study is not None:
         resources.append(_study(result.scan, book))
+    if scan is not None and book.study is not None:
+        for place in book.places:
+            role = ("place", place.kind, place.number)
+            resources.append({"id": book.id(*role), **selection(place, scan, book.study, book.about())})
     resources.append(_device(result, book))
-    if named is not None:
-        resources.append(_patient(named, book))
+    if who is not None:
+        resources.append(_patient(who, result.scan.acquisition.sex, book))
     return resources
+
+
+def _who(result: ResultReport, scan: Scan | None) -> PatientReport | None:
+    """Whom the report names, else whom the scan does."""
+    if result.scan.patient is not None or scan is None:
+        return result.scan.patient
+    who = scan.identity
+    return PatientReport(name=who.patient_name, number=who.patient_id, birth_date=who.birth_date)
 
 
 def _book(result: ResultReport, *, named: bool) -> Book:
@@ -154,7 +190,7 @@ def _observations(result: ResultReport, book: Book) -> list[Json]:
     found = result.findings
     if found is None:
         return [_absent(result, book)]
-    said = [_observation(item, number, book) for number, item in enumerate(said_in(found), start=1)]
+    said = [_observation(item, number, result, book) for number, item in enumerate(said_in(found), start=1)]
     said += [_looked_for(label, book) for label in _not_drawn(found)]
     if isinstance(found, RegistrationReport):
         said.append(_registered(found, book))
@@ -177,20 +213,38 @@ def _observed(book: Book, *role: object) -> Json:
         **book.about(),
         "device": book.to("device"),
     }
-    return said if book.study is None else {**said, "derivedFrom": [book.study]}
+    return {**said, **book.derived()}
 
 
-def _observation(item: Said, number: int, book: Book) -> Json:
+def _observation(item: Said, number: int, result: ResultReport, book: Book) -> Json:
     answers = [*(["there"] if item.positive else []), *(["uncertain"] if _is_unsure(item) else [])]
     parts = [_component(name, value, unit) for name, value, unit in _numbers(item) if value is not None]
     if item.urgency is not None:
         parts.append({"code": {"text": "urgency"}, "valueCodeableConcept": {"text": item.urgency}})
+    edges = _edges(item, result)
+    if edges is not None:
+        parts.append({"code": {"text": "edges on the source, in pixels from 0"}, "valueString": edges_words(edges)})
     said: Json = {
         **_observed(book, "observation", number),
+        **book.derived(number),
         "code": _label(item.title, item.code),
         "interpretation": [_interpreted(answer) for answer in answers or ["not-there"]],
     }
     return {**said, "component": parts} if parts else said  # FHIR knows no empty list
+
+
+def _edges(item: Said, result: ResultReport) -> Edges | None:
+    """Of a box, and of the box around a region that lies on the source's own grid, or on one slice of it."""
+    found, seen = result.findings, result.seen
+    if isinstance(item, BoxReport):
+        return item.edges
+    if not isinstance(item, Region) or item.box is None or not isinstance(found, SegmentationReport):
+        return None
+    if found.grid is not None or (seen is not None and seen.source is None):  # a plane across the slices
+        return None
+    top, left, bottom, right = item.box
+    first, last = item.slices or ((0, 0) if seen is None else (seen.index, seen.index))
+    return (first, top, left, last + 1, bottom + 1, right + 1)
 
 
 def _is_unsure(item: Said) -> bool:
@@ -282,12 +336,16 @@ def _device(result: ResultReport, book: Book) -> Json:
     return said
 
 
-def _patient(scan: Scan, book: Book) -> Json:
+def _patient(who: PatientReport, sex: str | None, book: Book) -> Json:
     said: Json = {"resourceType": "Patient", "id": book.id("patient")}
-    if scan.identity.patient_id:
-        said["identifier"] = [{"value": scan.identity.patient_id}]
-    if scan.identity.patient_name:
-        said["name"] = [{"text": " ".join(scan.identity.patient_name.replace("^", " ").split())}]
+    if who.number:
+        said["identifier"] = [{"value": who.number}]
+    if who.name:
+        said["name"] = [{"text": " ".join(who.name.replace("^", " ").split())}]
+    if sex is not None and sex in GENDERS:
+        said["gender"] = GENDERS[sex]
+    with contextlib.suppress(ValueError):  # a date that is none stays in the report
+        said["birthDate"] = dt.date.fromisoformat(date_written(who.birth_date)).isoformat()
     return said
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from edge.findings import Detections, Findings, Segmentation, said_of
-from edge.objects.contract import Make, parts_as_arrays, scan_told, told
+from edge.objects.contract import Make, labels_seen, parts_as_arrays, scan_told, told
 from edge.objects.process import MAKER
-from edge.objects.unfit import NO_DICOM, UnfitError
+from edge.objects.unfit import NO_DICOM, NO_HEADER, UnfitError
+from edge.read.process import default_limit_bytes
 from edge.scan import Scan
 from edge.table import Entry
 from edge.wanted import PLAIN, Wanted
@@ -28,14 +29,16 @@ def seg(result: ResultReport, scan: Scan | None, findings: Findings | None, want
 
 
 def sc(result: ResultReport, scan: Scan | None, findings: Findings | None, wanted: Wanted = PLAIN) -> dict[str, bytes]:
-    """Return ``sc.dcm``, where a scan was decoded: the overlay as a secondary capture, which every PACS shows.
+    """Return ``sc.dcm``: the overlay as a secondary capture, which every PACS shows.
 
     Its picture names no file: what it is of stands in its references.
+
+    Raises
+    ------
+    UnfitError, edge.errors.OutputError, edge.errors.ReadError
+        As of `made`.
     """
-    if scan is None:
-        return {}
-    nameless = replace(result, scan=replace(result.scan, sources=()), others={})
-    return made("sc", result, scan, findings, wanted, overlay(nameless, scan, findings, wanted))
+    return made("sc", result, scan, findings, wanted, overlay(_without_files(result), scan, findings, wanted))
 
 
 def sr(result: ResultReport, scan: Scan | None, findings: Findings | None, wanted: Wanted = PLAIN) -> dict[str, bytes]:
@@ -43,13 +46,9 @@ def sr(result: ResultReport, scan: Scan | None, findings: Findings | None, wante
 
     Raises
     ------
-    UnfitError
-        No scan was read, so that there is none to refer to: never without a word, as that would look like no finding.
-    edge.errors.OutputError, edge.errors.ReadError
-        As of `made`.
+    UnfitError, edge.errors.OutputError, edge.errors.ReadError
+        As of `made`: never missing without a word, as that would look like no finding.
     """
-    if scan is None:
-        raise UnfitError("no scan was read to which it could refer; the report says why")
     return made("sr", result, scan, findings, wanted, {"beside": ",".join(wanted.views).encode()})
 
 
@@ -62,9 +61,17 @@ def gsps(
 
 
 def pdf(result: ResultReport, scan: Scan | None, findings: Findings | None, wanted: Wanted = PLAIN) -> dict[str, bytes]:
-    """Return ``pdf.dcm``, where a scan was decoded: the page, as an archive keeps it."""
+    """Return ``pdf.dcm``: the page, as an archive keeps it; errors as of `made`.
+
+    Like the picture of `sc` it names no file: of several patients under one series each has the same page.
+    """
     page: Writer = PAGE.load()
-    return made("pdf", result, scan, findings, wanted, page(result, scan, findings, wanted) if scan else None)
+    return made("pdf", result, scan, findings, wanted, page(_without_files(result), scan, findings, wanted))
+
+
+def _without_files(result: ResultReport) -> ResultReport:
+    """The result without the names of its files, into which people write those of patients."""
+    return replace(result, scan=replace(result.scan, sources=()), others={})
 
 
 def made(
@@ -82,7 +89,8 @@ def made(
     view : str
         Of `edge.objects.OBJECTS`.
     result, scan, findings, wanted
-        As of every writer. Where no scan was decoded there is nothing to show.
+        As of every writer. Where no scan was decoded, as its headers were refused, they are read again all the same:
+        whose it is stands in them, and goes nowhere but into the object.
     parts : mapping, optional
         Files that the object is made of, by name.
 
@@ -93,16 +101,16 @@ def made(
     edge.errors.OutputError, edge.errors.ReadError
         As of `edge.objects.process.ObjectMaker.make`.
     """
-    if scan is None:
-        return {}
-    if not all(source.sop_instance_uid for source in result.scan.sources):
+    if scan is None and not all(source.sha256 for source in result.scan.sources):
+        raise UnfitError(NO_HEADER)
+    if scan is not None and not all(source.sop_instance_uid for source in result.scan.sources):
         raise UnfitError(NO_DICOM)
     found, arrays = told(findings)
-    arrays |= parts_as_arrays(parts or {})
+    arrays |= parts_as_arrays(parts or {}) | (labels_seen(findings, default_limit_bytes()) if view == "seg" else {})
     request = Make(
         view=view,
         result=result,
-        scan=scan_told(scan),
+        scan=None if scan is None else scan_told(scan),
         found=found,
         language=wanted.language,
         arrays=len(arrays),

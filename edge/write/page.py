@@ -52,7 +52,7 @@ def page(
     result : ResultReport
         What the words say.
     scan : Scan, optional
-        Whom the page names, and what is shown; None where no pixel was decoded.
+        Whom the page names, and what is shown; None where no pixel was decoded: then it names whom the report does.
     findings : Findings, optional
         None where the scan was not analysed.
     """
@@ -60,7 +60,7 @@ def page(
         said = result_spoken(result)
         sheet = Sheet(say("Result of edgerun"))
         _head(sheet, said)
-        _fields(sheet, PATIENT, patient_fields(scan), PATIENT_SHARES)
+        _fields(sheet, PATIENT, patient_fields(scan, result.scan), PATIENT_SHARES)
         draw_band(sheet, BAND, said.state, _band_words(said))
         bottom = _pictures(sheet, scan, findings_spoken(findings, result))
         _text(sheet, Area(left=MARGIN, top=bottom, width=INNER, height=TEXT_END - bottom), said)

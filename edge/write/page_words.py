@@ -9,7 +9,7 @@ from edge.findings import LabelScore, Region
 from edge.scan import Identity, Scan
 from edge.site.named import site_lines
 from edge.words import kept_in_order, message, say
-from edge.write.report import BoxReport, ReasonReport, ResultReport, said_in, vouched
+from edge.write.report import BoxReport, PatientReport, ReasonReport, ResultReport, ScanReport, said_in, vouched
 from edge.write.words import label_lines, map_words, seen_alone_words
 
 LETTERS = message("Letters beside a picture: R right, L left, A front, P back, H head, F feet of the patient.")
@@ -32,17 +32,30 @@ class Field:
     value: str = ""
 
 
-def patient_fields(scan: Scan | None) -> list[Field]:
-    """Return who was examined and when, as far as the files tell."""
-    who = scan.identity if scan is not None else Identity()
-    sex = scan.acquisition.sex if scan is not None else None
+def patient_fields(scan: Scan | None, told: ScanReport) -> list[Field]:
+    """Return who was examined and when, as far as the files tell.
+
+    Parameters
+    ----------
+    scan : Scan, optional
+        None where no pixel was decoded: then the patient is who the report names, where it does.
+    told : ScanReport
+    """
+    who = scan.identity if scan is not None else _who(told.patient)
+    sex = told.acquisition.sex if scan is not None or told.patient is not None else None
     return [
-        Field(name=say("Patient"), value=_name(who.patient_name)),
+        Field(name=say("Patient"), value=name_written(who.patient_name)),
         Field(name=say("Number"), value=who.patient_id or ""),
-        Field(name=say("Born"), value=_date(who.birth_date)),
+        Field(name=say("Born"), value=date_written(who.birth_date)),
         Field(name=say("Sex"), value=say(SEXES[sex]) if sex in SEXES else ""),
-        Field(name=say("Examined"), value=_date(who.study_date)),
+        Field(name=say("Examined"), value=date_written(who.study_date)),
     ]
+
+
+def _who(patient: PatientReport | None) -> Identity:
+    if patient is None:
+        return Identity()
+    return Identity(patient_name=patient.name, patient_id=patient.number, birth_date=patient.birth_date)
 
 
 def said_paragraphs(result: ResultReport) -> list[Paragraph]:
@@ -109,26 +122,28 @@ def _thresholds(result: ResultReport) -> list[str]:
     return site_lines(result) + of_pack
 
 
-def _name(written: str | None) -> str:
-    """(0010,0010) as people write it: its alphabetic group (PS3.5 6.2.1), the family's name first.
+def name_written(written: str | None) -> str:
+    """Return (0010,0010) as people write it: its alphabetic group (PS3.5 6.2.1), the family's name first.
+
+    Where that group is empty the next one stands for it: a name in another script is better than none.
 
     Examples
     --------
-    >>> _name("Doe^Jane^^Dr=ignored")
-    'Doe, Jane Dr'
+    >>> name_written("Doe^Jane^^Dr=ignored"), name_written("=\u738b^\u5c0f\u6771")
+    ('Doe, Jane Dr', '\u738b, \u5c0f\u6771')
     """
-    alphabetic, *_ = (written or "").split("=")
-    family, *rest = (part.strip() for part in alphabetic.split("^"))
+    group = next((group for group in (written or "").split("=") if group.strip("^ ")), "")
+    family, *rest = (part.strip() for part in group.split("^"))
     others = " ".join(part for part in rest if part)
     return ", ".join(part for part in (family, others) if part)
 
 
-def _date(written: str | None) -> str:
-    """A date of DICOM as ISO 8601 writes it; as it is where it is none.
+def date_written(written: str | None) -> str:
+    """Return a date of DICOM as ISO 8601 writes it; as it is where it is none.
 
     Examples
     --------
-    >>> _date("19800131"), _date("1980.01.31")
+    >>> date_written("19800131"), date_written("1980.01.31")
     ('1980-01-31', '1980.01.31')
     """
     if written is None or len(written) != 8 or not written.isdecimal():

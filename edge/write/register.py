@@ -1,8 +1,8 @@
 """The register of a folder of results: a line for each, in a CSV file that opens in any spreadsheet.
 
 It is a view of the reports of a whole run: lines of the folders that this run wrote are made anew, those of others are
-kept, so that a run that is repeated or goes on after an interruption doubles nothing. It holds no patient's name or
-number, even where ``--identified`` has the reports name them; the study's folder leads to both.
+kept, so that a run that is repeated or goes on after an interruption doubles nothing. Its columns are always the same:
+those of the patient, the last four, are empty unless ``--identified`` has the reports name them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,8 @@ from edge.reasons import REGISTER_NOT_OURS
 from edge.scan import Scan
 from edge.wanted import PLAIN, Wanted
 from edge.write.files import make_folder, mapped, write_whole
-from edge.write.report import NEEDS_A_READER, BoxReport, FindingsReport, ResultReport, StudyReport, said_in
+from edge.write.page_words import date_written, name_written
+from edge.write.report import NEEDS_A_READER, BoxReport, FindingsReport, ResultReport, ScanReport, StudyReport, said_in
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,11 +45,32 @@ COLUMNS = (
     "pack",
     "version",
     "engine",
+    "patient",
+    "patient_id",
+    "birth_date",
+    "sex",
 )
+BEFORE_PATIENTS = COLUMNS[: COLUMNS.index("patient")]
+"""The columns of a register of edgerun 0.1; its lines are kept, with the others empty."""
 FOLDER = COLUMNS.index("folder")
+LEAST_CELLS = COLUMNS.index("warnings")
+"""Of a line: from there on all may be empty, and a spreadsheet may leave empty ones out at the end."""
 BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The last four are the wide forms of the first, which some programs take for them."""
+INNER_FORMULA = re.compile("([;\t\r\n] *)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a program that parts cells at another sign than the comma would begin one."""
+LONGEST_CELL = 32_767
+"""That a spreadsheet holds."""
 BETWEEN = "; "
+PLAIN_NUMBER = re.compile(r"[1-9]\d{0,10}")
+"""What a spreadsheet shows as it is written: it drops leading zeros, and shortens what has more digits."""
+MONTHS = "jan|ene|feb|fev|fév|mar|apr|abr|avr|mai|may|jun|jui|jul|aug|ago|aou|aoû|sep|set|oct|out|nov|dec|dez|dic|déc"
+TRUTHS = "true|false|vrai|faux|verdadero|verdadeiro|falso"
+TAKEN_FOR_ANOTHER = re.compile(rf"([\d\s.,:/%()-]|(?<![^\W\d_])(e|am|pm|{TRUTHS}|({MONTHS})[^\W\d_]*))+", re.IGNORECASE)
+"""What a spreadsheet may take for a number, a date, a time or a truth, in English, French, Spanish or Portuguese.
+
+A word counts from its first letter on: a hostile one could else be read in more ways than can be tried.
+"""
 
 Row = tuple[str, ...]
 Said = LabelScore | Region | BoxReport
@@ -121,7 +144,8 @@ def register(
 def read_register(path: Path) -> list[Row]:
     """Return the lines of a register, none where there is no file.
 
-    A spreadsheet may have saved it with semicolons or tabs.
+    A spreadsheet may have saved it with semicolons or tabs, or without the empty cells at the end of lines, or
+    with quotes around the names of its columns.
 
     Raises
     ------
@@ -136,13 +160,18 @@ def read_register(path: Path) -> list[Row]:
     try:
         text = data.decode("utf-8-sig")
         first = text.partition("\n")[0].strip("\r")
-        delimiter = next((sign for sign in ",;\t" if first.split(sign) == list(COLUMNS)), "")
+        ours = ((sign, columns) for columns in (COLUMNS, BEFORE_PATIENTS) for sign in ",;\t")
+        delimiter, columns = next((each for each in ours if _cells(first, each[0]) == list(each[1])), ("", COLUMNS))
         rows = [tuple(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
     except (UnicodeDecodeError, csv.Error, TypeError) as error:
         raise _not_ours(path) from error
-    if any(len(row) != len(COLUMNS) for row in rows):
+    if any(not LEAST_CELLS <= len(row) <= len(columns) for row in rows):
         raise _not_ours(path)
-    return rows[1:]
+    return [row + ("",) * (len(COLUMNS) - len(row)) for row in rows[1:]]
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter), [])
 
 
 def _not_ours(path: Path) -> OutputError:
@@ -167,6 +196,7 @@ def rows_of(report: StudyReport) -> Iterator[Row]:
             _joined(reason.code for reason in result.reasons),
             _joined(reason.code for reason in result.warnings),
             *_of_pack(result),
+            *_of_patient(result.scan),
         )
         yield cells
 
@@ -211,6 +241,27 @@ def _of_pack(result: ResultReport) -> Row:
     return name, version, engine
 
 
+def _of_patient(scan: ScanReport) -> Row:
+    """Whose scan it is, where the report names them."""
+    who = scan.patient
+    if who is None:
+        return ("",) * (len(COLUMNS) - len(BEFORE_PATIENTS))
+    sex = scan.acquisition.sex or ""
+    return name_written(who.name), as_text(who.number or ""), date_written(who.birth_date), sex
+
+
+def as_text(cell: str) -> str:
+    """Return what must be read as it is written, such as a patient's number: an apostrophe before what would not be.
+
+    Examples
+    --------
+    >>> as_text("4711"), as_text("00123"), as_text("1E5"), as_text("MAR-01"), as_text("CHX-0001")
+    ('4711', "'00123", "'1E5", "'MAR-01", 'CHX-0001')
+    """
+    changed = TAKEN_FOR_ANOTHER.fullmatch(cell) and not PLAIN_NUMBER.fullmatch(cell)
+    return f"'{cell}" if changed else cell
+
+
 def _joined(words: Iterator[str]) -> str:
     """Several in one cell; nothing where each is empty."""
     every = list(words)
@@ -221,15 +272,17 @@ def safe(cell: str) -> str:
     """Return a cell that no spreadsheet takes for a formula: an apostrophe before what would begin one.
 
     The Open Worldwide Application Security Project, "CSV Injection". Quotes do not help: a program takes them off
-    before it looks. One that is there already is not added to, so that a line that is kept stays as it is.
+    before it looks. One that is there already is not added to, so that a line that is kept stays as it is. What no
+    spreadsheet and no reader of CSV takes goes: NUL, and what is longer than a cell.
 
     Examples
     --------
-    >>> safe("=1+1"), safe(" -2"), safe("Nodule"), safe("'=1+1")
-    ("'=1+1", "' -2", 'Nodule', "'=1+1")
+    >>> safe("=1+1"), safe(" -2"), safe("Nodule"), safe("'=1+1"), safe("A;=1+1;B")
+    ("'=1+1", "' -2", 'Nodule', "'=1+1", "A;'=1+1;B")
     """
-    bare = cell.lstrip(" ")
-    return f"'{cell}" if bare.startswith(BEGINS_A_FORMULA) else cell
+    whole = INNER_FORMULA.sub(r"\1'", cell.replace("\0", ""))
+    begins = whole.lstrip(" ").startswith(BEGINS_A_FORMULA)
+    return f"'{whole}"[:LONGEST_CELL] if begins else whole[:LONGEST_CELL]
 
 
 def to_csv(rows: Sequence[Row]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -16,7 +17,9 @@ from pydicom.dataset import Dataset
 from edge.findings import Classification
 from edge.objects.finish import _by_chance
 from edge.scan import Scan
+from edge.wanted import PLAIN
 from edge.write import objects
+from edge.write.made import Writer
 from edge.write.overlay import overlay
 from edge.write.report import ResultReport
 from tests.objects.cases import complete, files_of, result_of, scan_of
@@ -107,7 +110,8 @@ def test_detail_that_the_source_lost_is_lost_here_too(tmp_path: Path) -> None:
     }
 
 
-def test_its_picture_names_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("view", [objects.sc, objects.pdf], ids=["sc", "pdf"])
+def test_its_picture_names_no_file(view: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scan = film(tmp_path)
     seen: list[ResultReport] = []
 
@@ -116,8 +120,9 @@ def test_its_picture_names_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return {}
 
     monkeypatch.setattr(objects, "overlay", draw)
+    monkeypatch.setattr(objects, "PAGE", SimpleNamespace(load=lambda: draw))
     monkeypatch.setattr(objects, "made", lambda *_: {})
-    objects.sc(result_of(scan, said(scan)), scan, said(scan))
+    view(result_of(scan, said(scan)), scan, said(scan), PLAIN)
     assert [result.scan.sources for result in seen] == [()]
 
 

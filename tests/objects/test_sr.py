@@ -15,12 +15,11 @@ from edge.errors import OutputError
 from edge.findings import Classification, LabelScore, Registration, Translation
 from edge.objects import sr_regions
 from edge.objects.build import Builder
-from edge.objects.contract import Make, scan_told
+from edge.objects.contract import Make, scan_told, told
 from edge.objects.regions import rectangle
-from edge.objects.unfit import UnfitError
+from edge.objects.sr_codes import scheme_of
 from edge.reasons import WRONG_MODALITY
 from edge.scan import Scan
-from edge.write.objects import sr
 from edge.write.report import SliceReport
 from edge.write.words import label_lines
 from tests.conftest import Edgerun
@@ -39,7 +38,7 @@ from tests.objects.planted import (
     segmented,
 )
 from tests.read.dicom_files import canonical_grid, phantom, picture, series
-from tests.write.outcomes import not_decoded, outcome, refusal, score
+from tests.write.outcomes import outcome, refusal, score
 
 
 @pytest.fixture
@@ -101,9 +100,34 @@ def test_a_finding_has_the_code_of_its_pack_its_score_and_its_threshold(film: Sc
 def test_a_label_without_a_code_is_told_in_a_scheme_that_the_report_explains(film: Scan) -> None:
     said = report(film, scored(film, score("A title that is rather long", 0.93)))
     (finding,) = items(said, "Finding")[:1]
-    code = finding.ConceptCodeSequence[0]
-    assert (code.CodingSchemeDesignator, code.LongCodeValue) == ("99EDGERUN", "a-title-that-is-rather-long")
+    code, scheme = finding.ConceptCodeSequence[0], scheme_of("tiny")
+    assert (code.CodingSchemeDesignator, code.LongCodeValue) == (scheme, "a-title-that-is-rather-long")
+    explained = said.CodingSchemeIdentificationSequence
+    assert [item.CodingSchemeDesignator for item in explained] == ["99EDGERUN", scheme]
+    assert (explained[1].CodingSchemeName, explained[1].CodingSchemeVersion) == (
+        "Labels of the edgerun pack tiny",
+        "1.0.0",
+    )
+
+
+def test_a_scheme_that_no_label_needs_is_not_explained(film: Scan) -> None:
+    said = report(film, scored(film, coded(score("Nodule", 0.93))))
     assert [item.CodingSchemeDesignator for item in said.CodingSchemeIdentificationSequence] == ["99EDGERUN"]
+
+
+@pytest.mark.parametrize("name", ["There", "Not there", "Urgent", "Not analysed", "State"])
+def test_no_label_can_be_taken_for_a_word_of_edgerun(name: str, film: Scan) -> None:
+    said = report(film, scored(film, score(name, 0.93)))
+    label = (scheme_of("tiny"), name.lower().replace(" ", "-"))
+    assert codes_of(said, "Finding") == [label]
+    assert codes_of(said, "State of the analysis") == [("99EDGERUN", "finding")]
+    assert [code for code in codes_of(said, name) if code[0] == "99EDGERUN"] == [("99EDGERUN", "there")]
+
+
+def test_the_schemes_of_packs_differ_and_fit() -> None:
+    schemes = [scheme_of(name) for name in ("tiny", "tiny-2", "", "a name that is longer than a designator")]
+    assert len({*schemes, "99EDGERUN"}) == 5
+    assert all(len(scheme) == 16 and scheme.startswith("99") for scheme in schemes)
 
 
 def test_what_is_not_there_is_no_finding_of_its_group(film: Scan) -> None:
@@ -310,12 +334,32 @@ def test_a_made_image_is_called_synthetic(film: Scan) -> None:
     assert items(said, "Finding")[0].ConceptCodeSequence[0].CodeMeaning == "Synthetic image"
 
 
-def test_a_slide_has_no_such_report(film: Scan) -> None:
-    told = outcome(film, refusal())
+def of_slide(film: Scan, findings: Any) -> dict[str, bytes]:
+    """The report of a film that is said to be a slide."""
+    said = outcome(film, findings)
+    found, arrays = told(said.findings)
     slide = replace(scan_told(film), is_slide=True)
-    request = Make(view="sr", result=told.result, scan=slide, found=None, language="en", arrays=0)
-    with pytest.raises(UnfitError, match="slide"):
-        Builder(TABLE).files(request, {})
+    request = Make(view="sr", result=said.result, scan=slide, found=found, language="en", arrays=len(arrays))
+    return Builder(TABLE).files(request, arrays)
+
+
+def test_a_region_that_was_seen_in_windows_is_told_by_its_box(film: Scan) -> None:
+    fed = film.grid.cropped((0, 10, 20), (1, 50, 40)).resized((1, 25, 20))
+    mask = np.zeros((1, 25, 20), dtype=bool)
+    mask[0, 5:10, 3:11] = True
+    outlined = segmented(replace(film, grid=fed), mask)
+    said = report(film, replace(outlined, in_windows=True))
+    (region,) = items(said, "Image Region")
+    assert region.GraphicData == [26, 20, 42, 20, 42, 30, 26, 30, 26, 20]
+    assert "PixelOriginInterpretation" not in region
+
+
+@pytest.mark.parametrize("state", ["finding", "no-finding", "not-analysed"])
+def test_a_slide_without_boxes_has_a_report_that_names_no_tile(state: str, film: Scan) -> None:
+    said = read(of_slide(film, states(film)[state])["sr.dcm"])
+    assert codes_of(said, "State of the analysis")[0] == ("99EDGERUN", state)
+    for image in items(said, "Source of Measurement"):
+        assert "ReferencedFrameNumber" not in image.ReferencedSOPSequence[0]
 
 
 def test_the_language_of_the_words_is_coded(film: Scan) -> None:
@@ -346,12 +390,6 @@ def test_a_run_writes_a_report_and_draws_nothing_where_nothing_was_found(
     assert [file["name"] for file in told["results"][0]["files"]] == ["sr.dcm"]
     said = read((tmp_path / told["folder"] / "sr.dcm").read_bytes())
     assert codes_of(said, "State of the analysis") == [("99EDGERUN", "no-finding")]
-
-
-def test_where_no_scan_was_read_the_report_says_that_there_is_none() -> None:
-    told = not_decoded()
-    with pytest.raises(UnfitError, match="no scan was read"):
-        sr(told.result, told.scan, told.findings)
 
 
 CASES = ("finding", "uncertain", "no-finding", "done", "not-analysed", "boxes", "surface", "outline")

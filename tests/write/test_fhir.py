@@ -19,8 +19,8 @@ from edge.testing import phantom_scan
 from edge.wanted import Wanted
 from edge.write import Outcome
 from edge.write.fhir import NOT_NAMED, fhir
-from edge.write.report import SliceReport
-from tests.write.outcomes import classified, failed, outcome, refusal, score, segmented
+from edge.write.report import PatientReport, SliceReport
+from tests.write.outcomes import classified, failed, not_decoded, outcome, refusal, score, segmented
 
 NODULE = Code(scheme="SCT", value="427359005", meaning="Solitary nodule of lung")
 NAMED = Wanted(identified=True)
@@ -227,6 +227,32 @@ def test_the_patient_is_named_where_it_is_asked_for(scan: Scan) -> None:
     about = {f"urn:uuid:{patient['id']}"}
     kinds = ("DiagnosticReport", "Observation", "ImagingStudy")
     assert {each["subject"]["reference"] for kind in kinds for each in resources(read, kind)} == about
+
+
+@pytest.mark.parametrize(
+    ("birth_date", "sex", "expected"),
+    [
+        ("19800131", "F", {"birthDate": "1980-01-31", "gender": "female"}),
+        ("1980", "M", {"gender": "male"}),
+        ("19801331", None, {}),
+        ("1980111", None, {}),
+    ],
+)
+def test_a_patient_has_a_date_of_birth_and_a_gender_where_they_are_known(
+    birth_date: str, sex: str | None, expected: dict[str, str], scan: Scan
+) -> None:
+    who = replace(scan, identity=replace(WHO, birth_date=birth_date), acquisition=replace(scan.acquisition, sex=sex))
+    (patient,) = resources(bundle(scored(who), NAMED), "Patient")
+    assert {key: patient[key] for key in ("birthDate", "gender") if key in patient} == expected
+
+
+def test_of_what_was_not_decoded_the_report_names_the_patient() -> None:
+    told = not_decoded()
+    who = PatientReport(name="Canary^One", number="CANARY-7", birth_date=None)
+    named = replace(told, result=replace(told.result, scan=replace(told.result.scan, patient=who)))
+    (patient,) = resources(bundle(named, NAMED), "Patient")
+    assert patient["identifier"] == [{"value": "CANARY-7"}]
+    assert resources(bundle(told, NAMED), "Patient") == []
 
 
 def test_the_same_result_gives_the_same_bytes(scan: Scan) -> None:

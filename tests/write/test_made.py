@@ -10,14 +10,14 @@ import pytest
 
 from edge.errors import OutputError, ReadError
 from edge.objects.unfit import UnfitError
-from edge.reasons import DAMAGED, DISK_FULL, OBJECT_NOT_MADE, VIEW_NOT_INSTALLED, WRONG_PLACE
+from edge.reasons import DAMAGED, DISK_FULL, OBJECT_NOT_MADE, VIEW_NOT_INSTALLED, WRONG_MODALITY, WRONG_PLACE
 from edge.site.named import SiteReport
 from edge.table import Entry
 from edge.testing import phantom_scan
 from edge.wanted import Wanted
 from edge.write import WRITERS, Outcome
 from edge.write.made import check_installed, made
-from tests.write.outcomes import classified, outcome, score
+from tests.write.outcomes import classified, failed, outcome, refusal, score
 
 
 def plain(*_: object) -> Mapping[str, bytes]:
@@ -53,6 +53,8 @@ TABLE = {
     for name in ("plain", "unfit", "misplaced", "not_made", "changed", "full")
 } | {"overlay": Entry("tests.write.test_made:told"), "fhir": Entry("edge.write.fhir:fhir")}
 
+LOST_SEG = {"seg": TABLE["misplaced"]}
+
 
 def seen() -> Outcome:
     scan = phantom_scan((1, 8, 8))
@@ -87,6 +89,32 @@ def test_a_view_that_failed_fails_the_result_whose_picture_says_so_alone(view: s
     assert (result.findings, result.engine, result.refusals) == (None, None, ())
     assert result.summary.startswith(f"Failed. {code}: ")
     assert files == {"told.txt": b"failed True False"}
+
+
+@pytest.mark.parametrize("failing", ["sc", "sr", "pdf"])
+def test_an_archive_is_told_of_a_failed_result_by_the_objects_that_can_be_made(failing: str) -> None:
+    table = dict.fromkeys(("pdf", "sc", "sr"), TABLE["overlay"]) | {failing: TABLE["not_made"]}
+    one = seen()
+    result, files = made(one.result, one.scan, one.findings, Wanted(views=("seg", "sr", "sc", "pdf")), LOST_SEG | table)
+    assert result.failure is not None
+    assert (result.failure.code, result.notes) == ("W803", (f"{failing} not written: It was killed.",))
+    assert [view for view, _, _ in files] == [view for view in ("sr", "sc", "pdf") if view != failing]
+    assert {data for _, _, data in files} == {b"failed True False"}
+
+
+def test_a_result_that_had_failed_keeps_why() -> None:
+    result, files = made(failed().result, None, None, Wanted(views=("overlay", "not_made")), TABLE)
+    assert result.failure == failed().result.failure
+    assert result.notes == ("not_made not written: It was killed.",)
+    assert [data for _, _, data in files] == [b"failed False False"]
+
+
+def test_what_was_refused_keeps_why_in_its_notes() -> None:
+    one = outcome(phantom_scan((1, 8, 8)), refusal(WRONG_MODALITY))
+    result, _ = made(one.result, one.scan, None, Wanted(views=("not_made",)), TABLE)
+    assert result.failure is not None
+    assert (result.state, result.failure.code, result.refusals) == ("failed", "W804", ())
+    assert result.notes == (f"{WRONG_MODALITY.code}: {WRONG_MODALITY.words} {WRONG_MODALITY.action}",)
 
 
 def test_a_program_is_told_of_a_failed_result_and_never_of_what_was_found() -> None:

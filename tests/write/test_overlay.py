@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge.findings import State
 from edge.geometry import Grid
+from edge.prepare import pieces
 from edge.reasons import UNKNOWN_BODY_PART, WRONG_MODALITY
 from edge.scan import Scan, Window
 from edge.testing import phantom, tiny_manifest
@@ -229,6 +230,25 @@ def shown(scan: Scan) -> Array:
     box = fitted_view(scan)
     picture = pixels(outcome(scan, refusal()))
     return np.asarray(picture[box.top : box.top + box.height, box.left : box.left + box.width, 0])
+
+
+@pytest.mark.parametrize("side", [101, 240])
+def test_a_grey_picture_is_made_smaller_as_the_same_picture_in_colours(side: int) -> None:
+    scan = picture_scan(ramp(side, side + 7))
+    (view,) = views_of(scan, [slice_shown(scan, None)])
+    room = Box(left=0, top=0, width=60, height=60)
+    wanted = cv2.resize(view.pixels.copy(), (60, 60), interpolation=cv2.INTER_AREA)
+    assert view.pixels.strides[-1] == 0
+    assert np.array_equal(view.shrunk(room).pixels, wanted)
+
+
+def test_a_picture_in_many_pieces_is_as_grey_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = picture_scan(ramp(40, 40, "uint16"), window=Window(center=100.0, width=120.0))
+    plane = slice_shown(scan, None)
+    at_once = views_of(scan, [plane])[0].pixels
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 4 * 40 * 7)
+    assert np.array_equal(views_of(scan, [plane])[0].pixels, at_once)
+    assert at_once.min() < at_once.max()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])

@@ -23,8 +23,8 @@ from edge.write import Outcome
 from edge.write.overlay import BANNERS, NOT_NO_FINDING
 from edge.write.page import BAND, PATIENT, SIGN, TEXT_END
 from edge.write.page_sheet import MM_PER_POINT, Area, Sheet, Type
-from edge.write.report import DISCLAIMER
-from tests.write.outcomes import classified, outcome, score
+from edge.write.report import DISCLAIMER, PatientReport
+from tests.write.outcomes import classified, not_decoded, outcome, score
 from tests.write.pages import (
     PICTURE,
     crowded,
@@ -163,6 +163,15 @@ def test_two_results_have_two_uids_and_one_result_has_one() -> None:
     told = [of.result.uid for of in (*STATES.values(), *TASKS.values())]
     assert told == [of.result.uid for of in (*states().values(), *tasks().values())]
     assert STATES["finding"].result.uid != STATES["failed"].result.uid
+
+
+def test_what_was_not_decoded_names_whom_the_report_names() -> None:
+    told = not_decoded()
+    who = PatientReport(name="Doe^Jane^^Dr", number="4711", birth_date="19800131")
+    scan = replace(told.result.scan, patient=who, acquisition=replace(told.result.scan.acquisition, sex="F"))
+    words = text_of(pdf_of(replace(told, result=replace(told.result, scan=scan))))
+    assert all(word in words for word in ("Doe, Jane Dr", "4711", "1980-01-31", "female", "NOT ANALYSED"))
+    assert "Doe" not in text_of(pdf_of(told))
 
 
 def test_the_patient_is_named_as_people_write_names() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from edge.choose import Choice
 from edge.errors import OutputError
@@ -18,8 +19,19 @@ from edge.scan import StudyIndex
 from edge.testing import phantom_scan
 from edge.wanted import Wanted
 from edge.write import Outcome
-from edge.write.register import COLUMNS, REGISTER, Register, read_register, register_kept, rows_of, safe, to_csv
-from edge.write.report import StudyReport
+from edge.write.register import (
+    BEFORE_PATIENTS,
+    COLUMNS,
+    REGISTER,
+    Register,
+    as_text,
+    read_register,
+    register_kept,
+    rows_of,
+    safe,
+    to_csv,
+)
+from edge.write.report import PatientReport, StudyReport
 from tests.conftest import Edgerun
 from tests.write.outcomes import asked_of, classified, failed, outcome, refusal, score, segmented
 
@@ -110,10 +122,106 @@ def test_no_cell_begins_as_a_formula(begin: str) -> None:
     assert safe(said["label"]) == said["label"]
 
 
+@pytest.mark.parametrize("apart", [";", "; ", "\t", "\r\n"])
+def test_no_part_of_a_cell_begins_as_a_formula_where_another_sign_parts_cells(apart: str) -> None:
+    cell = safe(f"Doe{apart}=1+1;Jane")
+    assert cell == f"Doe{apart}'=1+1;Jane"
+    assert safe(cell) == cell
+
+
+def test_a_hostile_name_leaves_a_register_that_the_next_run_reads(tmp_path: Path) -> None:
+    names = ("Doe\0Jane", "\u00e9" * 200_000, "+" * 200_000)
+    for number, name in enumerate(names):
+        with Register(tmp_path) as register:
+            register.add(report(named(PatientReport(name=name, number="1", birth_date=None)), folder=str(number)))
+    told = [row[COLUMNS.index("patient")] for row in read_register(tmp_path / REGISTER)]
+    assert told == ["DoeJane", "\u00e9" * 32_767, "'" + "+" * 32_766]
+
+
 def test_quotes_and_commas_stay_in_their_cell() -> None:
     written = to_csv(list(rows_of(report(found('a "b", c\nd')))))
     (said,) = csv.DictReader(io.StringIO(written.decode("utf-8-sig"), newline=""))
     assert said["label"] == 'a "b", c\nd'
+
+
+WHO = PatientReport(name="Doe^Jane^^Dr=\u91d1", number="00123", birth_date="19800131")
+
+
+def named(who: PatientReport = WHO, sex: str | None = "F") -> Outcome:
+    """A result whose report names the patient."""
+    told = found()
+    acquisition = replace(told.result.scan.acquisition, sex=sex)
+    scan = replace(told.result.scan, patient=who, acquisition=acquisition)
+    return replace(told, result=replace(told.result, scan=scan))
+
+
+def test_the_patient_stands_in_the_last_columns_where_the_report_names_them() -> None:
+    said = row(named())
+    assert [said[name] for name in COLUMNS[-4:]] == ["Doe, Jane Dr", "'00123", "1980-01-31", "F"]
+
+
+def test_the_columns_of_the_patient_are_there_and_empty_where_it_does_not() -> None:
+    assert COLUMNS[-4:] == ("patient", "patient_id", "birth_date", "sex")
+    assert [row(found())[name] for name in COLUMNS[-4:]] == [""] * 4
+
+
+def test_what_the_files_do_not_tell_of_a_patient_is_empty() -> None:
+    said = row(named(PatientReport(name=None, number=None, birth_date=None), sex=None))
+    assert [said[name] for name in COLUMNS[-4:]] == [""] * 4
+
+
+@pytest.mark.parametrize("field", ["name", "number", "birth_date"])
+def test_nothing_of_a_patient_begins_as_a_formula(field: str) -> None:
+    who = replace(WHO, **{field: '@SUM("a",1)'})
+    (said,) = csv.reader(io.StringIO(to_csv(list(rows_of(report(named(who))))).decode("utf-8-sig").split("\r\n")[1]))
+    assert '\'@SUM("a",1)' in said
+
+
+CHANGED = (
+    "0",
+    "007",
+    "123456789012",
+    "1E5",
+    "1.50",
+    "1-2",
+    "3/4",
+    "12:30",
+    "1,5",
+    "5%",
+    "(12)",
+    "10 am",
+    "TRUE",
+    "VRAI",
+)
+CHANGED_WORDS = ("VRAI", "MAR-01", "sept2", "ABR-01", "d\u00e9c.1", "2out")
+
+
+@pytest.mark.parametrize("number", [*CHANGED, *CHANGED_WORDS])
+def test_a_number_that_a_spreadsheet_would_change_is_kept_as_text(number: str) -> None:
+    assert as_text(number) == f"'{number}"
+    assert as_text(as_text(number)) == as_text(number)
+
+
+@pytest.mark.parametrize("number", ["", "1", "4711", "12345678901", "CHX-0001", "A1", "N\u00ba 5", "\u00e95"])
+def test_a_number_that_no_spreadsheet_changes_stays_as_it_is(number: str) -> None:
+    assert as_text(number) == number
+
+
+@pytest.mark.parametrize("word", ["jan", "jan1", "marmay", "true", "e1"])
+def test_a_hostile_number_is_looked_at_once(word: str) -> None:
+    number = word * 500 + "!"
+    assert as_text(number) == number
+
+
+def test_the_lines_of_a_register_without_patients_are_kept(tmp_path: Path) -> None:
+    old = dict.fromkeys(BEFORE_PATIENTS, "x") | {"folder": "one"}
+    text = ",".join(BEFORE_PATIENTS) + "\r\n" + ",".join(f'"{cell}"' for cell in old.values()) + "\r\n"
+    (tmp_path / REGISTER).write_bytes(text.encode("utf-8-sig"))
+    with Register(tmp_path) as register:
+        register.add(report(named(), folder="two"))
+    one, two = read(tmp_path)
+    assert one == old | dict.fromkeys(COLUMNS[-4:], "")
+    assert (two["folder"], two["patient"]) == ("two", "Doe, Jane Dr")
 
 
 def test_it_begins_with_the_mark_by_which_excel_knows_its_letters(tmp_path: Path) -> None:
@@ -152,6 +260,18 @@ def test_a_register_that_a_spreadsheet_saved_with_semicolons_is_kept(tmp_path: P
     assert [each["folder"] for each in read(tmp_path)] == ["one", "two"]
 
 
+@pytest.mark.parametrize("sign", [",", ";"])
+def test_a_register_is_kept_of_which_a_spreadsheet_left_the_last_empty_cells_out(sign: str, tmp_path: Path) -> None:
+    with Register(tmp_path) as register:
+        register.add(report(outcome(SCAN, refusal(WRONG_MODALITY)), folder="one"))
+    path = tmp_path / REGISTER
+    (kept,) = read_register(path)
+    shortest = kept[: COLUMNS.index("warnings")]
+    names = sign.join(f'"{name}"' for name in COLUMNS)
+    path.write_text(f"{names}\n{sign.join(shortest)}\n", encoding="utf-8-sig")
+    assert read_register(path) == [shortest + ("",) * (len(COLUMNS) - len(shortest))]
+
+
 @pytest.mark.parametrize(
     "content", [b"a,b\n1,2\n", b"\xff\xfe", b"", ",".join(COLUMNS).encode() + b"\n1,2\n"], ids=range(4)
 )
@@ -174,9 +294,16 @@ def test_it_is_kept_only_where_it_is_asked_for(tmp_path: Path) -> None:
         assert (tmp_path / REGISTER).exists() == (wanted == LIST)
 
 
-def test_a_run_writes_it_beside_the_studies(edgerun: Edgerun, examples: Path, tmp_path: Path) -> None:
-    ran = edgerun("infer", examples / "chest-normal-0235.dcm", "--write", "register", "--out", tmp_path)
+@pytest.mark.parametrize("asked", [(), ("--identified",)], ids=["nameless", "named"])
+def test_a_run_writes_it_beside_the_studies(
+    asked: tuple[str, ...], edgerun: Edgerun, examples: Path, tmp_path: Path
+) -> None:
+    film = dcmread(examples / "chest-normal-0235.dcm")
+    film.PatientName, film.PatientID = "Canary^One", "00123"
+    film.save_as(tmp_path / "film.dcm")
+    ran = edgerun("infer", tmp_path / "film.dcm", "--write", "register", "--out", tmp_path, *asked)
     assert ran.code == 0
     (said,) = read(tmp_path)
     assert said["state"] == "no-finding"
+    assert (said["patient"], said["patient_id"]) == (("Canary, One", "'00123") if asked else ("", ""))
     assert (tmp_path / said["folder"] / "report.json").is_file()

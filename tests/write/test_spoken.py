@@ -148,7 +148,7 @@ def test_words_that_nothing_can_draw_are_refused_before_any_scan_is_read(monkeyp
     monkeypatch.setattr(f"{writing}.LETTERS", lacking)
     with pytest.raises(OutputError, match=r"words in hi: the package no_such_package_at_all .* edgerun\[paper\]"):
         warm_up(Wanted(language="hi"))
-    warm_up(Wanted()).join()
+    warm_up(Wanted())()
 
 
 def test_the_uid_of_a_result_belongs_to_its_request() -> None:
