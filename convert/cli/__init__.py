@@ -10,6 +10,7 @@ from convert.cli import recipes, steps
 from convert.cli.build import build
 from convert.cli.demo import demo
 from convert.cli.init import init
+from convert.cli.reduced import reduced
 from edge.errors import EdgerunError, ExitCode
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.command("optimise")(steps.optimise)
 app.command("quantise")(steps.quantise)
 app.command("gate")(steps.gate)
 app.command("assemble")(steps.assemble)
+app.command("reduced")(reduced)
 app.command("scans")(recipes.scans)
 app.command("train")(recipes.train)
 app.command("pack")(recipes.pack)

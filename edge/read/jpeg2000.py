@@ -33,6 +33,8 @@ class Declared:
     rows, columns, samples, precision : int
     whole : bool
         Whether every component has a value for every pixel.
+    signed : bool
+        Of the first component.
     """
 
     rows: int
@@ -40,6 +42,7 @@ class Declared:
     samples: int
     precision: int
     whole: bool
+    signed: bool = False
 
 
 def inspect(data: bytes) -> Declared:
@@ -64,6 +67,7 @@ def inspect(data: bytes) -> Declared:
         samples=samples,
         precision=(parts[0][0] & 0x7F) + 1 if parts else 0,
         whole=all(part[1:] == (1, 1) for part in parts),
+        signed=bool(parts and parts[0][0] & 0x80),
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.child import start_reader
 from edge.errors import EdgerunError, ReadError, UsageError
 from edge.read.isolate import ScanReader
 from edge.read.process import Child, default_limit_bytes
@@ -254,10 +255,29 @@ def test_a_broken_installation_is_not_blamed_on_a_file(folder: Folder) -> None:
 
 def test_a_child_that_was_started_earlier_is_taken_over(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(HOSTILE))
-    child = Child(limit_bytes=LIMIT, seconds=SECONDS, readers="hostile_readers:READERS")
+    process = start_reader()
+    child = Child(limit_bytes=LIMIT, seconds=SECONDS, readers="hostile_readers:READERS", process=process)
     with ScanReader(limit_bytes=LIMIT, seconds=SECONDS, child=child) as reader:
         assert len(reader.index(folder(good="good")).result().studies) == 1
-        assert reader.child_pid == child.pid
+        assert reader.child_pid == child.pid == process.pid
+
+
+def test_a_child_that_was_started_and_never_spoken_to_ends_by_itself() -> None:
+    with start_reader() as process:
+        pass
+    assert process.returncode == 0
+
+
+def test_the_child_imports_no_package_that_fetches_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Folder
+) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "requests.py").write_text("import os; os._exit(77)")
+    monkeypatch.syspath_prepend(str(tmp_path / "packages"))
+    monkeypatch.syspath_prepend(str(HOSTILE))
+    with ScanReader(limit_bytes=LIMIT, seconds=SECONDS, readers="hostile_readers:READERS") as reader:
+        (left_out,) = reader.index(folder(file="describe fetch") / "file").result().left_out
+    assert left_out.detail == "The decoder failed with ModuleNotFoundError."
 
 
 def test_modules_in_the_current_folder_are_not_imported(

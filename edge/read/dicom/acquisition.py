@@ -106,7 +106,16 @@ def acquisition_of(dataset: Dataset, image: PixelDescription, *, lossy_syntax: b
         kvp=_positive(dataset, "KVP"),
         slice_thickness_mm=_positive(dataset, "SliceThickness") or _shared_thickness_mm(dataset),
         field_strength_tesla=_positive(dataset, "MagneticFieldStrength"),
+        device=_device(dataset),
     )
+
+
+def _device(dataset: Dataset) -> str | None:
+    """Manufacturer and model in one word for both, as one of them alone names many machines."""
+    maker, model = (" ".join((text(dataset, name) or "").split()) for name in ("Manufacturer", "ManufacturerModelName"))
+    if model.casefold().startswith(maker.casefold()):
+        maker = ""
+    return f"{maker} {model}".strip() or None
 
 
 def _sex(dataset: Dataset) -> str | None:

@@ -91,17 +91,21 @@ def _decode_jpeg_ls(frame: bytes, runner: DecodeRunner) -> Array:
     return _channels_last(imagecodecs.jpegls_decode(frame), runner)
 
 
-def _decode_jpeg_2000(frame: bytes, runner: DecodeRunner) -> Array:
+def decoded_jpeg_2000(frame: bytes, codec: Codec) -> Array:
+    """Return the samples of a checked frame of JPEG 2000 or HTJ2K, as its decoder gives them."""
     import imagecodecs  # noqa: PLC0415 - only where a compressed file comes
 
-    return _from_jpeg_2000(imagecodecs.jpeg2k_decode(frame), runner)
+    high_throughput = codec == "htj2k" and _has(imagecodecs, "HTJ2K")
+    decoded: Array = imagecodecs.htj2k_decode(frame) if high_throughput else imagecodecs.jpeg2k_decode(frame)
+    return decoded
+
+
+def _decode_jpeg_2000(frame: bytes, runner: DecodeRunner) -> Array:
+    return _from_jpeg_2000(decoded_jpeg_2000(frame, "jpeg-2000"), runner)
 
 
 def _decode_htj2k(frame: bytes, runner: DecodeRunner) -> Array:
-    import imagecodecs  # noqa: PLC0415 - only where a compressed file comes
-
-    decode = imagecodecs.htj2k_decode if _has(imagecodecs, "HTJ2K") else imagecodecs.jpeg2k_decode
-    return _from_jpeg_2000(decode(frame), runner)
+    return _from_jpeg_2000(decoded_jpeg_2000(frame, "htj2k"), runner)
 
 
 def _has(imagecodecs: Any, name: str) -> bool:
@@ -117,8 +121,12 @@ def _from_jpeg_2000(decoded: Array, runner: DecodeRunner) -> Array:
 
 
 def _channels_last(decoded: Array, runner: DecodeRunner) -> Array:
-    shape = (runner.rows, runner.columns, runner.samples_per_pixel)
-    if runner.samples_per_pixel > 1 and decoded.shape == (shape[2], *shape[:2]) != shape:
+    return channels_last(decoded, (runner.rows, runner.columns, runner.samples_per_pixel))
+
+
+def channels_last(decoded: Array, shape: tuple[int, int, int]) -> Array:
+    """Return what a decoder gave with its channels last, where it has them first: (rows, columns, samples)."""
+    if shape[2] > 1 and decoded.shape == (shape[2], *shape[:2]) != shape:
         return np.moveaxis(decoded, 0, -1)
     return decoded
 

@@ -68,7 +68,7 @@ def stored_frames(
         plugin = "" if codec == "native" else PLUGIN
         decoded = decoder.iter_array(source, raw=True, decoding_plugin=plugin, **options)
         for frame, found in islice(decoded, image.frames):
-            values = _stored_bits(frame, image) if codec in ("native", "rle") else _in_range(frame, image)
+            values = _stored_bits(frame, image) if codec in ("native", "rle") else in_range(frame, image)
             partial = image.photometric == PARTIAL
             yield values, PARTIAL if partial else str(found["photometric_interpretation"])
 
@@ -137,8 +137,14 @@ def _stored_bits(frame: Array, image: PixelDescription) -> Array:
     return (frame << above) >> (above + below)
 
 
-def _in_range(frame: Array, image: PixelDescription) -> Array:
-    """A frame whose values fit the declared bits, which the type of the result and its range rely on."""
+def in_range(frame: Array, image: PixelDescription) -> Array:
+    """Return a frame whose values fit the declared bits, which the type of the result and its range rely on.
+
+    Raises
+    ------
+    ReadError
+        ``BAD_HEADER``: they do not.
+    """
     if not _fits(frame, image):
         raise ReadError(
             f"Decoding the pixels: found values from {frame.min()} to {frame.max()}, which do not fit the declared "

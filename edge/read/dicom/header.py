@@ -33,7 +33,7 @@ DESCRIBED = (
     "GridFrameOffsetVector", "DoseUnits", "DoseGridScaling", "SharedFunctionalGroupsSequence", "ContrastBolusAgent",
     "ContrastBolusAgentSequence", "KVP", "SliceThickness", "MagneticFieldStrength", "TotalPixelMatrixRows",
     "TotalPixelMatrixColumns", "NumberOfOpticalPaths", "TotalPixelMatrixFocalPlanes", "ConcatenationUID",
-    "DimensionOrganizationType",
+    "DimensionOrganizationType", "Manufacturer", "ManufacturerModelName",
 )  # fmt: skip
 """The elements that describe a file; to load it, all are read."""
 

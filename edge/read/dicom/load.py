@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.errors import ReadError
-from edge.geometry import Array, Grid
+from edge.geometry import Array, Grid, Shape
 from edge.read.contract import Progress
 from edge.read.dicom.acquisition import identity_of
 from edge.read.dicom.arrange import arrange
@@ -22,10 +22,12 @@ from edge.read.dicom.modality import apply_transform, output_dtype
 from edge.read.dicom.parse import content
 from edge.read.dicom.picture import picture_grid, tissue_regions
 from edge.read.dicom.place import Place, places_of, spacing_between_slices
+from edge.read.dicom.reduced import may_be_smaller, smaller_frame, times_of, words_of
 from edge.read.dicom.suv import in_suv
 from edge.read.dicom.values import text
 from edge.read.finite import finite_words
 from edge.read.group import agreed
+from edge.read.halved import halved_grid
 from edge.reasons import BAD_HEADER, DAMAGED, NO_POSITION, TOO_LARGE
 from edge.scan import Scan, Series, Source, Stack, Window
 
@@ -58,11 +60,14 @@ def load_scan(series: Series, limit_bytes: int, progress: Progress) -> Scan:
     if identity != series.identity:
         raise ReadError("Reading the headers again: they are of another scan, the files were replaced.", DAMAGED)
     layout = _layout(files, located)
-    voxels = _empty(files[0], places, limit_bytes)
-    sources = _fill(voxels, files, layout, located, limit_bytes, progress)
+    times = _times(series, files, places, limit_bytes)
+    grid = halved_grid(layout.grid, times)
+    voxels = _empty(files[0], places, limit_bytes, grid.shape)
+    sources = _fill(voxels, files, layout, located, limit_bytes, progress, times)
     return Scan(
         voxels=voxels,
-        grid=layout.grid,
+        grid=grid,
+        stored=layout.grid if times else None,
         stack=layout.stack,
         unit="unknown" if any(place.transform.unit == "unknown" for place in places) else places[0].transform.unit,
         value_range=_value_range(files[0], places),
@@ -72,8 +77,16 @@ def load_scan(series: Series, limit_bytes: int, progress: Progress) -> Scan:
         sources=sources,
         places=layout.frames,
         regions=tissue_regions([file.dataset for file in files], files[0].image),
-        warnings=(*layout.warnings, *not_suv, *_depth_warning(files[0]), *finite_words(voxels)),
+        warnings=(*layout.warnings, *not_suv, *_depth_warning(files[0]), *finite_words(voxels), *words_of(times, grid)),
     )
+
+
+def _times(series: Series, files: Sequence[FileHeader], places: Sequence[Place], limit_bytes: int) -> int:
+    """How often the picture is to be halved while it is decoded."""
+    file = files[0]
+    if not series.least_side or len(files) > 1 or not may_be_smaller(file, places[0]):
+        return 0
+    return times_of(content(file.path, limit_bytes, file.parsed.stamp)[1], file, series.least_side)
 
 
 def _layout(files: Sequence[FileHeader], located: dict[Frame, Place]) -> Layout:
@@ -121,10 +134,10 @@ def _pictures(file: FileHeader, frames: tuple[Frame, ...], place: Place, *warnin
     return Layout(stack=stack, grid=grid, frames=frames, warnings=(*warnings, *notes))
 
 
-def _empty(file: FileHeader, places: Sequence[Place], limit_bytes: int) -> Array:
+def _empty(file: FileHeader, places: Sequence[Place], limit_bytes: int, size: Shape) -> Array:
     """The array to fill, if there is room for it."""
     image = file.image
-    shape = (len(places), image.rows, image.columns, *((3,) if image.in_colour else ()))
+    shape = (*size, *((3,) if image.in_colour else ()))
     dtype = output_dtype(image, [place.transform for place in places])
     needed = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if needed > limit_bytes:
@@ -143,6 +156,7 @@ def _fill(
     located: dict[Frame, Place],
     limit_bytes: int,
     progress: Progress,
+    times: int,
 ) -> tuple[Source, ...]:
     """Decode file after file into `voxels`."""
     z_of = {frame: z for z, frame in enumerate(layout.frames)}
@@ -155,7 +169,9 @@ def _fill(
         if file.image.photometric == PALETTE:
             require_palette_type(file.image)
             palette = palette_of(file.dataset, file.image, little=file.parsed.little_endian)
-        decoded = stored_frames(inflated, file.pixels, file.image, file.dataset, file.parsed.transfer_syntax_uid)
+        uid = file.parsed.transfer_syntax_uid
+        whole = stored_frames(inflated, file.pixels, file.image, file.dataset, uid)
+        decoded = whole if not times else [smaller_frame(inflated, file.pixels, file.image, uid, times)]
         for number, (stored, photometric) in enumerate(decoded):
             target = voxels[z_of[index, number]]
             if palette is not None:

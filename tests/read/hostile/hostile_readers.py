@@ -89,6 +89,10 @@ def garble(_: str) -> None:
             os.write(descriptor, b"\0\0\0\4\0\0\0\0\0\0\0\0null")
 
 
+def fetch(_: str) -> None:
+    import requests  # noqa: PLC0415, F401 -- as pydicom does where it is installed
+
+
 DEEDS: dict[str, Callable[[str], object]] = {
     "hang": lambda _: time.sleep(600),
     "slow": lambda _: time.sleep(0.6),
@@ -100,5 +104,6 @@ DEEDS: dict[str, Callable[[str], object]] = {
     "refuse": refuse,
     "print": chatter,
     "garble": garble,
+    "fetch": fetch,
     "write": lambda path: Path(path).with_suffix(".written").write_bytes(b"x"),
 }
