@@ -16,7 +16,7 @@ from edge.scan import Acquisition, Scan
 from edge.table import Entry
 
 HeaderCheck = Callable[[Acquisition, Accepts], Notice | None]
-ScanCheck = Callable[[Scan, Accepts], Notice | None]
+ScanCheck = Callable[[Scan, Accepts], Notice | tuple[Notice, ...] | None]
 
 HEADER_CHECKS: Mapping[str, Entry] = {
     "modality": Entry("edge.check.header:modality"),
@@ -37,9 +37,7 @@ SCAN_CHECKS: Mapping[str, Entry] = {
     "spacing": Entry("edge.check.voxels:spacing"),
     "bits": Entry("edge.check.voxels:bits"),
     "blank": Entry("edge.check.voxels:blank"),
-    "saturated": Entry("edge.check.film:saturated"),
-    "cropped": Entry("edge.check.film:cropped"),
-    "several-films": Entry("edge.check.film:several_films"),
+    "film": Entry("edge.check.film:as_film"),
     "position": Entry("edge.check.look:position"),
     "lengths": Entry("edge.check.voxels:lengths"),
 }
@@ -78,8 +76,11 @@ def check_header(acquisition: Acquisition, accepts: Accepts) -> tuple[Notice, ..
 def check_scan(scan: Scan, accepts: Accepts) -> tuple[Notice, ...]:
     """Return what all checks have to say of a decoded scan, those of its header first."""
     checks: list[ScanCheck] = [entry.load() for entry in SCAN_CHECKS.values()]
-    said = tuple(notice for check in checks if (notice := check(scan, accepts)) is not None)
-    return check_header(scan.acquisition, accepts) + said
+    said = check_header(scan.acquisition, accepts)
+    for check in checks:
+        found = check(scan, accepts)
+        said += found if isinstance(found, tuple) else () if found is None else (found,)
+    return said
 
 
 def confirm(acquisition: Acquisition, confirmed: Mapping[str, str]) -> Acquisition:

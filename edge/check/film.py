@@ -8,13 +8,16 @@ films that touch each other, a film that was cut off where its picture now ends.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.check.plateau import without_overshoot
 from edge.findings import Notice
 from edge.pack.manifest import Accepts
+from edge.prepare.pieces import pieces_of
 from edge.reasons import CROPPED, SATURATED, SEVERAL_FILMS, Reason
 from edge.scan import Scan
 
@@ -39,32 +42,66 @@ LOOKED_AT = 256
 """Rows and columns that tell a picture's contrast: an evenly spread sample."""
 
 
-def saturated(scan: Scan, accepts: Accepts) -> Notice | None:
-    """Compare the share of points, within the border, with the picture's least or greatest value."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lines:
+    """Least and greatest values of the rows, and of the columns, of a picture."""
+
+    least: tuple[NDArray[Any], NDArray[Any]]
+    greatest: tuple[NDArray[Any], NDArray[Any]]
+
+    @classmethod
+    def of(cls, picture: NDArray[Any]) -> Lines:
+        """Return those of a picture (y, x), which is read once."""
+        least, greatest = [], []
+        for rows in pieces_of(picture):
+            piece = picture[rows]
+            least.append((piece.min(axis=1), piece.min(axis=0)))
+            greatest.append((piece.max(axis=1), piece.max(axis=0)))
+        return cls(
+            least=(np.concatenate([row for row, _ in least]), np.min([column for _, column in least], axis=0)),
+            greatest=(np.concatenate([row for row, _ in greatest]), np.max([column for _, column in greatest], axis=0)),
+        )
+
+    def plain(self, axis: int, flat: float) -> NDArray[np.bool_]:
+        """Return which rows (`axis` 0) or columns (1) vary by no more than `flat`, and so show nothing."""
+        span = self.greatest[axis].astype(np.float64) - self.least[axis]
+        return np.asarray(span <= flat)
+
+
+def as_film(scan: Scan, accepts: Accepts) -> tuple[Notice, ...]:
+    """Compare the points that are plain black or white, the part within the border, and the number of films."""
     picture = _film(scan, accepts)
     if picture is None:
-        return None
+        return ()
+    lines = Lines.of(picture)
+    if lines.least[0].min() == lines.greatest[0].max():
+        return ()
+    flat = FLAT * _contrast(picture)
+    border = _border(picture, lines, flat)
+    inside = picture[border]
+    if inside.shape != picture.shape:
+        lines = Lines.of(inside)
+    said = (
+        _saturated(_share_of_ends(inside, lines), accepts),
+        _cropped(inside.size / picture.size, accepts),
+        _several(_count(lines, flat), accepts),
+    )
+    return tuple(notice for notice in said if notice is not None)
+
+
+def _saturated(found: float, accepts: Accepts) -> Notice | None:
     most = MOST_SATURATED if accepts.look is None else accepts.look.most_saturated
-    found = saturated_share(picture)
     detail = f"{found:.0%} of its points have the least or the greatest value, expected at most {most:.0%}."
     return _notice(SATURATED, accepts, detail) if found > most else None
 
 
-def cropped(scan: Scan, accepts: Accepts) -> Notice | None:
-    """Compare the share of the picture that lies within its plain border."""
-    picture = _film(scan, accepts)
-    if picture is None:
-        return None
+def _cropped(found: float, accepts: Accepts) -> Notice | None:
     least = LEAST_FILLED if accepts.look is None else accepts.look.least_filled
-    found = filled_share(picture)
     detail = f"{found:.0%} of it lies within its border, expected at least {least:.0%}."
     return _notice(CROPPED, accepts, detail) if found < least else None
 
 
-def several_films(scan: Scan, accepts: Accepts) -> Notice | None:
-    """Look for plain gaps from edge to edge that part the picture into films."""
-    picture = _film(scan, accepts)
-    count = 1 if picture is None else count_films(picture)
+def _several(count: int, accepts: Accepts) -> Notice | None:
     return None if count == 1 else _notice(SEVERAL_FILMS, accepts, f"Found {count}, parted by plain gaps.")
 
 
@@ -77,7 +114,7 @@ def saturated_share(picture: NDArray[Any]) -> float:
     0.75
     """
     inside = picture[border_of(picture)]
-    return float(np.mean((inside == inside.min()) | (inside == inside.max())))
+    return _share_of_ends(inside, Lines.of(inside))
 
 
 def filled_share(picture: NDArray[Any]) -> float:
@@ -97,9 +134,7 @@ def border_of(picture: NDArray[Any]) -> Box:
 
     A row or column is plain where its values lie within `FLAT` of the picture's contrast.
     """
-    flat = FLAT * _contrast(picture)
-    rows = _inside(_plain(picture, 1, flat))
-    return rows, _inside(_plain(picture[rows], 0, flat))
+    return _border(picture, Lines.of(picture), FLAT * _contrast(picture))
 
 
 def count_films(picture: NDArray[Any]) -> int:
@@ -111,19 +146,18 @@ def count_films(picture: NDArray[Any]) -> int:
     >>> count_films(film), count_films(np.hstack([film, np.zeros((12, 3), int), film]))
     (1, 2)
     """
-    inside = picture[border_of(picture)]
-    flat = FLAT * _contrast(picture)
-    return max(_parts(_plain(inside, axis, flat)) for axis in (0, 1))
+    return _count(Lines.of(picture[border_of(picture)]), FLAT * _contrast(picture))
 
 
 def _film(scan: Scan, accepts: Accepts) -> NDArray[Any] | None:
     """The one grey picture of which something can be said."""
     if scan.stack != "picture" or scan.slide is not None or scan.voxels.ndim != 3:
         return None
-    picture = scan.voxels[0]
+    picture = without_overshoot(scan)
     if accepts.look is None and (scan.acquisition.modality not in RADIOGRAPHS or min(picture.shape) < FEWEST):
         return None
-    return picture if np.isfinite(picture.sum(dtype=np.float64)) and picture.min() < picture.max() else None
+    finite = picture.dtype.kind != "f" or np.isfinite(picture.sum(dtype=np.float64))
+    return picture if finite else None
 
 
 def _notice(reason: Reason, accepts: Accepts, detail: str) -> Notice:
@@ -139,10 +173,22 @@ def _contrast(picture: NDArray[Any]) -> float:
     return float(high - low)
 
 
-def _plain(picture: NDArray[Any], axis: int, flat: float) -> NDArray[np.bool_]:
-    """Which rows (`axis` 1) or columns (0) show nothing."""
-    span = picture.max(axis=axis).astype(np.float64) - picture.min(axis=axis)
-    return np.asarray(span <= flat)
+def _border(picture: NDArray[Any], lines: Lines, flat: float) -> Box:
+    rows = _inside(lines.plain(0, flat))
+    if (rows.start, rows.stop) != (0, len(picture)):
+        lines = Lines.of(picture[rows])
+    return rows, _inside(lines.plain(1, flat))
+
+
+def _share_of_ends(inside: NDArray[Any], lines: Lines) -> float:
+    """The share of points that have the least or the greatest value of all."""
+    (low, _), (high, _) = lines.least, lines.greatest
+    ends = {low.min(): low, high.max(): high}
+    return float(sum(np.count_nonzero(inside[rows == end] == end) for end, rows in ends.items()) / inside.size)
+
+
+def _count(lines: Lines, flat: float) -> int:
+    return max(_parts(lines.plain(axis, flat)) for axis in (1, 0))
 
 
 def _inside(plain: NDArray[np.bool_]) -> slice:

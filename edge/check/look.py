@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.findings import Notice
 from edge.pack.manifest import Accepts
+from edge.prepare.area import averaged
 from edge.reasons import MIRRORED, NEGATIVE, TURNED, UNLIKE, Reason
 from edge.scan import Scan
 
@@ -90,9 +90,9 @@ def reduced(scan: Scan, size: int) -> NDArray[np.float64] | None:
     picture = scan.voxels[0]
     side = min(picture.shape[:2])
     top, left = ((length - side) // 2 for length in picture.shape[:2])
-    square = picture[top : top + side, left : left + side].astype(np.float32)
-    grey = square if square.ndim == 2 else square @ GREY
-    small = cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA)
+    square = picture[top : top + side, left : left + side]
+    grey = square if square.ndim == 2 else square.astype(np.float32) @ GREY
+    small = averaged(grey, size, size)
     if not np.isfinite(small).all():
         return None
     ranks = ranked(-small if scan.acquisition.photometric == "MONOCHROME1" else small)

@@ -26,6 +26,7 @@ from edge.pack.manifest import (
 )
 from edge.prepare.image import Image
 from edge.prepare.seen import seen_share
+from edge.prepare.stored import as_stored
 from edge.prepare.together import brought_to, is_same
 from edge.reasons import (
     BAD_MANIFEST,
@@ -229,7 +230,7 @@ def _whole(
     for index, item in enumerate(manifest.inputs):
         scan = brought_to(scans[item.name], first, any_frame=registered)
         reached = 1.0 if scan is scans[item.name] else seen_share(scans[item.name].grid, first.grid)
-        image, kept = _stepped(Image.of(scan), item, f"$.inputs[{index}]")
+        image, kept = _stepped(as_stored(scan), item, f"$.inputs[{index}]")
         seen[item.name] = reached * kept
         tensors.setdefault(item.tensor, []).append(tensor_of(image, item))
         grids.append(image.grid)

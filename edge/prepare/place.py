@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.geometry import canonical_turn, resample
+from edge.prepare.area import averaged
 from edge.prepare.image import Image
 from edge.typed import Between
 
@@ -56,6 +57,9 @@ def center_crop_or_pad(image: Image, *, height: Size, width: Size, fill: float =
     nz, ny, nx = image.grid.shape
     start = (0, (ny - height + 1) // 2, (nx - width + 1) // 2)
     grid = image.grid.cropped(start, (nz, height, width))
+    if height <= ny and width <= nx:  # a piece of it: nothing is copied
+        _, top, left = start
+        return image.moved(image.voxels[:, top : top + height, left : left + width], grid)
     return image.moved(resample(image.voxels, image.grid, grid, fill=fill), grid)
 
 
@@ -76,14 +80,15 @@ def letterbox(image: Image, *, height: Size, width: Size, interpolation: Kind, f
 
 
 def _resize(voxels: NDArray[Any], height: int, width: int, kind: Kind) -> NDArray[np.float32]:
-    slices = [_resize_slice(np.ascontiguousarray(part, dtype=np.float32), height, width, kind) for part in voxels]
+    slices = [_resize_slice(part, height, width, kind) for part in voxels]
     stacked = np.asarray(slices, dtype=np.float32)
     return stacked.reshape(len(slices), height, width, *voxels.shape[3:])
 
 
-def _resize_slice(pixels: NDArray[np.float32], height: int, width: int, kind: Kind) -> NDArray[np.float32]:
+def _resize_slice(pixels: NDArray[Any], height: int, width: int, kind: Kind) -> NDArray[np.float32]:
     if kind == "area":
         # Where one side shrinks while the other grows, OpenCV's area neither averages nor keeps pixels in their place.
-        less = (min(width, pixels.shape[1]), min(height, pixels.shape[0]))
-        pixels = np.asarray(cv2.resize(pixels, less, interpolation=cv2.INTER_AREA), dtype=np.float32)
+        pixels = averaged(pixels, min(height, pixels.shape[0]), min(width, pixels.shape[1]))
+    else:
+        pixels = np.ascontiguousarray(pixels, dtype=np.float32)
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=_KINDS[kind]), dtype=np.float32)

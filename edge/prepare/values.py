@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import PackError
 from edge.prepare.image import Image
+from edge.prepare.pieces import pieces_of
+from edge.prepare.spread import counted
 from edge.reasons import BAD_MANIFEST
 from edge.scan import Window
 from edge.typed import Between
@@ -33,14 +36,14 @@ def voi_window(image: Image) -> Image:
 
     The window is in values before any MONOCHROME1 inversion (PS3.3 C.11.2.1.2), so it is applied to those.
     """
-    low, high = value_range(image)
     found = image.scan.window
+    if found is not None and not image.inverted:
+        return image.with_voxels(apply_window(image.voxels, found))
+    low, high = value_range(image)
     if found is None:
         return rescale(image, low=low, high=high if high > low else low + 1.0)
-    if image.inverted:
-        stored = np.float32(low + high) - _float(image)
-        return image.with_voxels(1.0 - apply_window(stored, found))
-    return image.with_voxels(apply_window(_float(image), found))
+    stored = np.float32(low + high) - _float(image)
+    return image.with_voxels(1.0 - apply_window(stored, found))
 
 
 def window(image: Image, *, center: float, width: Positive) -> Image:
@@ -53,7 +56,7 @@ def window(image: Image, *, center: float, width: Positive) -> Image:
     >>> window(Image.of(scan), center=40.0, width=400.0).voxels.ravel().tolist()
     [0.0, 0.5, 1.0]
     """
-    return image.with_voxels(apply_window(_float(image), Window(center=center, width=width, function="LINEAR_EXACT")))
+    return image.with_voxels(apply_window(image.voxels, Window(center=center, width=width, function="LINEAR_EXACT")))
 
 
 def rescale(
@@ -62,10 +65,16 @@ def rescale(
     """Map [low, high] to [to_low, to_high] linearly, and clip to it unless told not to."""
     if low == high:
         raise PackError(f"Preparing a scan: rescale found low = high = {low:g}, expected a range.", BAD_MANIFEST)
-    share = (_float(image) - np.float32(low)) / np.float32(high - low)
-    if clip:
-        share = share.clip(0.0, 1.0)
-    return image.with_voxels(share * np.float32(to_high - to_low) + np.float32(to_low))
+
+    def scaled(values: NDArray[np.float32]) -> None:
+        values -= np.float32(low)
+        values /= np.float32(high - low)
+        if clip:
+            np.clip(values, 0.0, 1.0, out=values)
+        values *= np.float32(to_high - to_low)
+        values += np.float32(to_low)
+
+    return image.with_voxels(in_pieces(image.voxels, scaled))
 
 
 def percentile_clip(image: Image, *, low: Percent, high: Percent) -> Image:
@@ -74,7 +83,7 @@ def percentile_clip(image: Image, *, low: Percent, high: Percent) -> Image:
         raise PackError(
             f"Preparing a scan: percentile_clip found low {low:g} and high {high:g}, expected low < high.", BAD_MANIFEST
         )
-    least, greatest = np.percentile(image.voxels, [low, high])
+    least, greatest = counted(image.voxels, (low, high)) or np.percentile(image.voxels, [low, high])
     return image.with_voxels(_float(image).clip(np.float32(least), np.float32(greatest)))
 
 
@@ -135,19 +144,36 @@ def normalise(image: Image, *, mean: tuple[float, ...], std: tuple[Positive, ...
     return image.with_voxels((values - np.array(mean, np.float32)) / np.array(std, np.float32))
 
 
-def apply_window(values: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
-    """Return `values` seen through `window`, 0 to 1 (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
+def apply_window(values: NDArray[Any], window: Window) -> NDArray[np.float32]:
+    """Return `values`, shape (z, y, x[, channel]), seen through `window`, 0 to 1 (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
     center, width = window.center, window.width
     if window.function == "SIGMOID" and width > 0:
         # 1 / (1 + exp(-4 (x - c) / w)), written with tanh, which does not overflow.
-        share = np.tanh(np.float32(2.0) * ((values - np.float32(center)) / np.float32(width)))
+        share = np.tanh(np.float32(2.0) * ((_as_float(values) - np.float32(center)) / np.float32(width)))
         return np.asarray(np.float32(0.5) + np.float32(0.5) * share, dtype=np.float32)
     if window.function == "LINEAR":
         center, width = center - 0.5, width - 1.0
     if width <= 0:  # LINEAR with a width of 1 is a step (C.11.2.1.2.1)
-        return (values > center).astype(np.float32)
-    share = (values - np.float32(center)) / np.float32(width) + np.float32(0.5)
-    return np.asarray(share.clip(0.0, 1.0), dtype=np.float32)
+        return (_as_float(values) > center).astype(np.float32)
+
+    def seen(part: NDArray[np.float32]) -> None:
+        part -= np.float32(center)
+        part /= np.float32(width)
+        part += np.float32(0.5)
+        np.clip(part, 0.0, 1.0, out=part)
+
+    return in_pieces(values, seen)
+
+
+def in_pieces(values: NDArray[Any], change: Callable[[NDArray[np.float32]], None]) -> NDArray[np.float32]:
+    """Return `values`, shape (z, y, ...), in float32 after `change`, which changes some rows at a time in place."""
+    changed = np.empty(values.shape, dtype=np.float32)
+    for plane, target in zip(values, changed, strict=True):
+        for rows in pieces_of(plane):
+            piece = target[rows]
+            piece[...] = plane[rows]
+            change(piece)
+    return changed
 
 
 def value_range(image: Image) -> tuple[float, float]:
@@ -158,4 +184,8 @@ def value_range(image: Image) -> tuple[float, float]:
 
 
 def _float(image: Image) -> NDArray[np.float32]:
-    return np.asarray(image.voxels, dtype=np.float32)
+    return _as_float(image.voxels)
+
+
+def _as_float(values: NDArray[Any]) -> NDArray[np.float32]:
+    return np.asarray(values, dtype=np.float32)

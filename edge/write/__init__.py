@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from threading import Thread
 
 from edge.findings import Findings
 from edge.reasons import NEEDS_WINDOWS, NOT_ENOUGH_MEMORY
@@ -63,8 +63,10 @@ class Outcome:
     findings: Findings | None = None
 
 
-def warm_up(wanted: Wanted = PLAIN) -> Thread:
-    """Load the writers that are wanted; the thread that is returned loads their font: join it before writing.
+def warm_up(wanted: Wanted = PLAIN) -> Callable[[], None]:
+    """Load the writers that are wanted, and return what loads their font, for a thread that is going to write.
+
+    OpenCV reads the font anew in each thread.
 
     Raises
     ------
@@ -76,10 +78,7 @@ def warm_up(wanted: Wanted = PLAIN) -> Thread:
         check_installed([words := f"words in {wanted.language}"], {words: LETTERS})
     for name in wanted.views:
         WRITERS[name].load()
-    load_font = Entry("edge.write.canvas:load_font").load()
-    loading = Thread(target=load_font, args=(wanted.language,), name="edgerun-font", daemon=True)
-    loading.start()
-    return loading
+    return partial(Entry("edge.write.canvas:load_font").load(), wanted.language)
 
 
 def write_pictures(folder: Path, outcomes: Sequence[Outcome], wanted: Wanted = PLAIN) -> tuple[ResultReport, ...]:

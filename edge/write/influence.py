@@ -127,4 +127,6 @@ def tinted(view: View, shown: InfluenceMap, *, tilewise: bool) -> Pixels:
     share = raised / largest
     heat = cv2.applyColorMap(np.rint(share * 255).astype(np.uint8), cv2.COLORMAP_CIVIDIS)
     weight = (0.6 * share)[..., np.newaxis]
-    return np.asarray(np.rint(view.pixels * (1.0 - weight) + heat * weight), dtype=np.uint8)
+    mixed = view.pixels * (1.0 - weight)
+    mixed += heat * weight
+    return np.asarray(np.rint(mixed, out=mixed), dtype=np.uint8)

@@ -20,8 +20,8 @@ Files = tuple[tuple[str, str, bytes], ...]
 OF_OBJECTS = frozenset({WRONG_PLACE.code, OBJECT_NOT_MADE.code})
 """Failures of one view of one result, which no other study shares."""
 
-SAFE = ("overlay", "page", "fhir")
-"""Views that a failed result still has."""
+SAFE = ("overlay", "page", "fhir", "sr", "sc", "pdf")
+"""Views that a failed result still has, but for the one that failed."""
 
 
 def check_installed(views: Sequence[str], table: Mapping[str, Entry]) -> None:
@@ -62,16 +62,21 @@ def made(
         except (OutputError, ReadError) as error:
             if isinstance(error, OutputError) and error.reason.code not in OF_OBJECTS:
                 raise
-            return _failed(result, scan, wanted, table, error)
+            return _failed(result, scan, wanted, table, view, error)
         files += [(view, name, data) for name, data in written.items()]
     return replace(result, notes=(*result.notes, *notes)), tuple(files)
 
 
 def _failed(
-    result: ResultReport, scan: Scan | None, wanted: Wanted, table: Mapping[str, Entry], error: CodedError
+    result: ResultReport, scan: Scan | None, wanted: Wanted, table: Mapping[str, Entry], failing: str, error: CodedError
 ) -> tuple[ResultReport, Files]:
-    """The result without what was found, and the views that can say so."""
-    reason = of_reason(error.reason, error.message)
+    """The result without what was found, for its first reason, and the views that can say so.
+
+    Why it was refused before stays in its notes: without a failure it would not be tried again.
+    """
+    reason = result.failure or of_reason(error.reason, error.message)
+    later = (f"{failing} not written: {error.message}",) if result.failure else ()
+    before = tuple(f"{one.code}: {one.words} {one.action}" for one in result.refusals)
     failed = replace(
         result,
         state="failed",
@@ -82,6 +87,7 @@ def _failed(
         failure=reason,
         site=None,
         seen=None,
+        notes=(*result.notes, *before, *later),
     )
-    safe = replace(wanted, views=tuple(view for view in wanted.views if view in SAFE))
+    safe = replace(wanted, views=tuple(view for view in wanted.views if view in SAFE and view != failing))
     return made(failed, scan, None, safe, table)

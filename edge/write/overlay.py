@@ -5,15 +5,15 @@ The words carry the meaning; colour only repeats them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 
 from edge.findings import Classification, Detections, Findings, Registration, Segmentation, State, Translation
 from edge.scan import Scan
+from edge.table import Entry
 from edge.wanted import PLAIN, Wanted
 from edge.words import message, runs_right_to_left, say, speaking
-from edge.write.boxes import draw_detections
 from edge.write.canvas import (
     BLACK,
     BLUE,
@@ -34,8 +34,6 @@ from edge.write.canvas import (
     wrap,
     write,
 )
-from edge.write.checkerboard import draw_registration
-from edge.write.influence import draw_classification
 from edge.write.panels import (
     HEIGHT,
     LABEL_COLOURS,
@@ -52,10 +50,8 @@ from edge.write.panels import (
     write_caption,
     write_sides,
 )
-from edge.write.regions import draw_segmentation
 from edge.write.report import DISCLAIMER, ResultReport, vouched
 from edge.write.spoken import findings_spoken, result_spoken
-from edge.write.synthetic import draw_translation
 from edge.write.view import slice_shown, views_of
 from edge.write.words import Line, file_words, headline, label_lines, listed
 
@@ -63,6 +59,15 @@ BANNER = Box(left=0, top=0, width=WIDTH, height=64)
 FOOT = Box(left=16, top=696, width=WIDTH - 32, height=66)
 SWATCH = 14
 NOT_NO_FINDING = message("This is not 'no finding'.")
+
+DRAWN: Mapping[type[Findings], Entry] = {
+    Classification: Entry("edge.write.influence:draw_classification"),
+    Segmentation: Entry("edge.write.regions:draw_segmentation"),
+    Detections: Entry("edge.write.boxes:draw_detections"),
+    Translation: Entry("edge.write.synthetic:draw_translation"),
+    Registration: Entry("edge.write.checkerboard:draw_registration"),
+}
+"""What draws the findings of each task, loaded when there are some."""
 
 BANNERS: dict[State, tuple[str, Colour, Colour]] = {
     "finding": (message("FINDING"), VERMILION, WHITE),
@@ -109,7 +114,7 @@ def draw_pictures(canvas: Pixels, scan: Scan | None, findings: Findings | None) 
     elif findings is None:
         _as_received(canvas, scan)
     else:
-        _pictures(canvas, scan, findings)
+        DRAWN[type(findings)].load()(canvas, scan, findings)
 
 
 def layout_of(findings: Findings | None) -> Layout:
@@ -119,19 +124,6 @@ def layout_of(findings: Findings | None) -> Layout:
     if isinstance(findings, Segmentation) and findings.grid.shape[0] > 1:
         return THREE
     return TWO_LISTED if isinstance(findings, Detections) else TWO
-
-
-def _pictures(canvas: Pixels, scan: Scan, findings: Findings) -> None:
-    if isinstance(findings, Classification):
-        draw_classification(canvas, scan, findings)
-    elif isinstance(findings, Segmentation):
-        draw_segmentation(canvas, scan, findings)
-    elif isinstance(findings, Detections):
-        draw_detections(canvas, scan, findings)
-    elif isinstance(findings, Translation):
-        draw_translation(canvas, scan, findings)
-    else:
-        draw_registration(canvas, scan, findings)
 
 
 def _banner(canvas: Pixels, result: ResultReport) -> None:

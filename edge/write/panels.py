@@ -77,7 +77,7 @@ def write_note(canvas: Pixels, panel: Box, text: str) -> None:
 
 def show(canvas: Pixels, view: View, box: Box) -> None:
     """Draw a slice over the whole of `box`. What belongs on top of it comes before `write_sides`."""
-    place(canvas, view.pixels, box)
+    place(canvas, view.shrunk(box).pixels, box)
 
 
 def write_sides(canvas: Pixels, view: View, box: Box) -> None:
@@ -149,6 +149,15 @@ def in_one_scale(views: Sequence[View], panels: Sequence[Box]) -> tuple[Box, ...
     return tuple(boxes)
 
 
+def _size_words(scan: Scan, rows: int, columns: int) -> str:
+    """How large a picture is, and how much of that was decoded where that is not all."""
+    if scan.stored is None:
+        return kept_in_order(f"{columns} x {rows}")
+    _, whole_rows, whole_columns = scan.stored.shape
+    whole, part = kept_in_order(f"{whole_columns} x {whole_rows}"), kept_in_order(f"{columns} x {rows}")
+    return say("{whole} decoded as {part}", whole=whole, part=part)
+
+
 def as_received(scan: Scan, view: View, box: Box) -> str:
     """Return the caption of a slice: which of how many, its size, and how much larger it is drawn."""
     rows, columns = view.pixels.shape[:2]
@@ -157,7 +166,7 @@ def as_received(scan: Scan, view: View, box: Box) -> str:
         _, all_rows, all_columns = scan.slide.grid.shape
         return say("Slide as received, {size}, made small", size=f"{all_columns} x {all_rows}")
     words = [which_slice(scan, view.grid)] if scan.grid.shape[0] > 1 else []
-    words.append(kept_in_order(f"{columns} x {rows}"))
+    words.append(_size_words(scan, rows, columns))
     if enlarged > 1.05:
         words.append(say("enlarged {factor} times", factor=number(enlarged, 1)))
     return say(", ").join([say("Picture as received"), *words])

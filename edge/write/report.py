@@ -60,7 +60,8 @@ class PatientReport:
 class ScanReport:
     """Which scan this result is of. The patient stands here only where ``--identified`` asks for it.
 
-    Where ``lengths_told`` is false, the unit of the grid's lengths is not known.
+    Where ``lengths_told`` is false, the unit of the grid's lengths is not known. ``decoded`` is the grid of what was
+    seen of a picture that was decoded smaller than the file has it, which is what ``grid`` tells.
     """
 
     study_instance_uid: str | None
@@ -68,6 +69,7 @@ class ScanReport:
     stack: Stack | None
     unit: str | None
     grid: Grid | None
+    decoded: Grid | None = None
     lengths_told: bool = True
     acquisition: Acquisition
     sources: tuple[Source, ...]

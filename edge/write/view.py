@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from edge.findings import Findings
 from edge.geometry import Grid, slice_seen
 from edge.prepare.image import Image
+from edge.prepare.pieces import pieces_of
+from edge.prepare.spread import counted
 from edge.prepare.values import voi_window
 from edge.scan import Scan
 from edge.words import message, say
@@ -26,6 +28,7 @@ Floats = NDArray[np.float32]
 class View:
     """A slice as grey or colours for a screen, shape (rows, columns, 3), and where it lies: (1, rows, columns).
 
+    Grey pixels may have one channel in memory that is read three times; then they cannot be written to.
     `where` tells in words where its lengths are those of the grid; None: their unit is not known.
     """
 
@@ -49,7 +52,9 @@ class View:
         rows, columns = self.pixels.shape[:2]
         if rows <= room.height or columns <= room.width:
             return self
-        pixels = cv2.resize(self.pixels, (room.width, room.height), interpolation=cv2.INTER_AREA)
+        one = self.pixels[..., 0] if self.pixels.strides[-1] == 0 else self.pixels
+        small = cv2.resize(np.ascontiguousarray(one), (room.width, room.height), interpolation=cv2.INTER_AREA)
+        pixels = small if small.ndim == 3 else cv2.merge([small] * 3)
         grid = self.grid.resized((1, room.height, room.width))
         return replace(self, pixels=np.asarray(pixels, dtype=np.uint8), grid=grid)
 
@@ -97,22 +102,28 @@ def views_of(scan: Scan, planes: Sequence[Grid]) -> tuple[View, ...]:
             View(pixels=np.ascontiguousarray(part[..., ::-1]), grid=plane, where=where_measured(scan))
             for part, plane in zip(pictures, planes, strict=True)
         )
-    shares = _windowed(scan, cuts, planes)
-    if scan.acquisition.photometric == "MONOCHROME1":
-        shares = [1.0 - part for part in shares]
-    where = where_measured(scan)
-    return tuple(View(pixels=grey(part), grid=plane, where=where) for part, plane in zip(shares, planes, strict=True))
+    where, shown = where_measured(scan), _shown_by(scan, cuts)
+    return tuple(
+        View(pixels=_grey_of(part, plane, scan, shown), grid=plane, where=where)
+        for part, plane in zip(cuts, planes, strict=True)
+    )
 
 
-def _windowed(scan: Scan, cuts: Sequence[NDArray[Any]], planes: Sequence[Grid]) -> list[NDArray[Any]]:
+def _shown_by(scan: Scan, cuts: Sequence[NDArray[Any]]) -> Callable[[Image], NDArray[Any]]:
+    """What makes a share, 0 to 1, of the values of slices that are looked at together."""
     if scan.window is not None or scan.voxels.dtype == np.uint8:
-        return [
-            voi_window(Image(voxels=part[np.newaxis], grid=plane, scan=scan)).voxels[0]
-            for part, plane in zip(cuts, planes, strict=True)
-        ]
-    together = stretched(np.concatenate([part.ravel() for part in cuts]), 1.0, 99.0)
-    ends = np.cumsum([part.size for part in cuts])[:-1]
-    return [share.reshape(part.shape) for share, part in zip(np.split(together, ends), cuts, strict=True)]
+        return lambda image: voi_window(image).voxels
+    low, high = limits(np.concatenate([part.ravel() for part in cuts]), 1.0, 99.0) or (0.0, 1.0)
+    return lambda image: between(image.voxels, low, high)
+
+
+def _grey_of(part: NDArray[Any], plane: Grid, scan: Scan, shown: Callable[[Image], NDArray[Any]]) -> Pixels:
+    """One slice as grey pixels, made some rows at a time."""
+    pixels = np.empty(part.shape, dtype=np.uint8)
+    for rows in pieces_of(part):
+        share = shown(Image(voxels=part[np.newaxis, rows], grid=plane, scan=scan))[0]
+        pixels[rows] = eight_bit(1.0 - share if scan.acquisition.photometric == "MONOCHROME1" else share)
+    return _repeated(pixels)
 
 
 def stretched(values: NDArray[Any], least: float, greatest: float) -> Floats:
@@ -122,6 +133,9 @@ def stretched(values: NDArray[Any], least: float, greatest: float) -> Floats:
 
 def limits(values: NDArray[Any], least: float, greatest: float) -> tuple[float, float] | None:
     """Return two percentiles of what are numbers; None where nothing is."""
+    whole = counted(values, (least, greatest))
+    if whole is not None:
+        return whole[0], whole[1]
     numbers = np.asarray(values, dtype=np.float32)
     numbers = numbers[np.isfinite(numbers)]
     if not numbers.size:
@@ -138,9 +152,15 @@ def between(values: NDArray[Any], low: float, high: float) -> Floats:
 
 def eight_bit(share: NDArray[Any]) -> Pixels:
     """Return 0 to 1 as 0 to 255; what is no number is black."""
-    return np.asarray(np.rint(np.nan_to_num(share) * 255), dtype=np.uint8)
+    numbers = share if np.isfinite(share.sum()) else np.nan_to_num(share)
+    scaled = numbers * 255
+    return np.asarray(np.rint(scaled, out=scaled), dtype=np.uint8)
 
 
 def grey(share: NDArray[Any]) -> Pixels:
-    """Return 0 to 1, shape (rows, columns), as grey pixels with three channels."""
-    return np.repeat(eight_bit(share)[..., np.newaxis], 3, axis=-1)
+    """Return 0 to 1, shape (rows, columns), as grey pixels with three channels, which share their memory."""
+    return _repeated(eight_bit(share))
+
+
+def _repeated(picture: Pixels) -> Pixels:
+    return np.broadcast_to(picture[..., np.newaxis], (*picture.shape, 3))

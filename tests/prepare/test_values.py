@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import PackError
+from edge.prepare import pieces
 from edge.scan import Window
 from edge.testing import phantom
 from tests.prepare.images import apply, picture, scan_of, step
@@ -104,6 +105,24 @@ def test_huge_values_through_a_sigmoid_stay_between_0_and_1() -> None:
     window = Window(center=0.0, width=1.0, function="SIGMOID")
     image = apply(scan_of(picture([[-1e30, -1e5, 0.0, 1e5, 1e30]]), window=window), step("voi_window"))
     assert image.voxels.ravel().tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("named", [step("voi_window"), step("window", center=400.0, width=200.0), step("min_max")])
+def test_a_picture_in_many_pieces_becomes_what_it_becomes_in_one(
+    named: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = scan_of(phantom((2, 11, 7)), window=Window(center=300.0, width=500.0))
+    at_once = apply(scan, named).voxels
+    assert at_once.min() < at_once.max()
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 4 * 7 * 3)
+    assert np.array_equal(apply(scan, named).voxels, at_once)
+
+
+def test_no_step_changes_the_scan_itself() -> None:
+    scan = scan_of(phantom((1, 9, 9)), window=Window(center=0.5, width=0.5))
+    before = scan.voxels.copy()
+    apply(scan, step("center_square"), step("voi_window"), step("rescale", low=0.2, high=0.4))
+    assert np.array_equal(scan.voxels, before)
 
 
 def test_rescaling_clips_unless_told_not_to() -> None:
