@@ -1,10 +1,41 @@
-"""What every child process of ours has in common: where it imports from, and how its end is told."""
+"""What every child process of ours has in common: where it imports from, and how its end is told.
+
+It holds the start of the one that reads, too, and imports next to nothing: that process has as much to import as its
+parent, and is started before the parent's own imports.
+"""
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
+import subprocess
 import sys
-from pathlib import Path
+
+# The import path is set before the first import that is not built in.
+_READ = (
+    "import sys; sys.path[:] = sys.argv[1:]; from edge.child import collect_seldom; collect_seldom(); "
+    "from edge.read.worker import main; main()"
+)
+_NEW_OBJECTS = 100_000
+"""More than importing everything makes, all of which stays."""
+
+
+def collect_seldom() -> None:
+    """Let the garbage collector leave what is imported alone, through which it would look again and again."""
+    gc.set_threshold(_NEW_OBJECTS)
+
+
+def start_reader() -> subprocess.Popen[bytes]:
+    """Start the process that reads scans; `edge.read.process.Child` tells it its limits, then speaks to it."""
+    # A session of its own: an interrupt typed at the terminal reaches the parent, which ends the child.
+    return subprocess.Popen(  # noqa: S603 -- our own interpreter, no shell
+        [sys.executable, "-c", _READ, *import_path()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+    )
 
 
 def import_path() -> list[str]:
@@ -12,7 +43,7 @@ def import_path() -> list[str]:
 
     The folder that a program is run from may be a stick with a numpy.py on it.
     """
-    own = str(Path(__file__).absolute().parents[1])
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 -- pathlib loads slowly
     return [*(entry for entry in sys.path if entry), *([] if own in sys.path else [own])]
 
 

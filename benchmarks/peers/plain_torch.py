@@ -3,11 +3,14 @@
 import json
 import sys
 
-import numpy as np
-import pydicom
-import torch
+# pydicom imports these where they happen to be installed; it needs them for nothing here.
+sys.modules.update(dict.fromkeys(("requests", "tqdm", "PIL")))  # type: ignore[arg-type]
 
-from convert.recipes.chest_pneumonia import MEAN, STD, build_model
+import numpy as np  # noqa: E402
+import pydicom  # noqa: E402
+import torch  # noqa: E402
+
+from convert.recipes.chest_pneumonia import MEAN, STD, build_model  # noqa: E402
 
 THRESHOLD = 0.5
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from edge.findings import LabelScore, Region, State
 from edge.results import Tally
 from edge.scan import LeftOut
@@ -133,7 +131,9 @@ class Console:
                 more = say("{count} more files that are no scans", count=len(left_out) - MOST_LEFT_OUT)
                 _say(f"{say(LEFT_OUT):12}  {more}")
         if studies > 1 and sys.stderr.isatty():
-            self._bar = typer.progressbar(length=studies, label=f"{studies} studies", file=sys.stderr).__enter__()
+            from typer import progressbar
+
+            self._bar = progressbar(length=studies, label=f"{studies} studies", file=sys.stderr).__enter__()
 
     def ran(self, done: int, total: int) -> None:
         """Tell how far a volume is and how long the rest may take, on a terminal; see `edge.pipeline.Watcher`."""

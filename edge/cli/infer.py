@@ -7,10 +7,7 @@ from typing import Optional
 
 import typer
 
-from edge.cli.pairs import confirmed_in, labels_in, scans_in
-from edge.errors import UsageError
-
-OUT = Path("edgerun-results")
+from edge.cli.examine import OUT, Arguments, examine
 
 
 def infer(
@@ -46,47 +43,32 @@ def infer(
     ),
     language: str = typer.Option("en", help="Of words for people: en, fr, es, pt, sw, hi or ar."),
     identified: bool = typer.Option(
-        False, "--identified", help="Let report and FHIR name the patient, as pages and DICOM objects always do."
+        False, "--identified", help="Let report, FHIR and register name the patient, as pages and DICOM objects do."
     ),
     explain: Optional[str] = typer.Option(
         None, metavar="WAY", help="Where scores come from: map (test the pack's own map) or occlusion. It takes longer."
     ),
+    full_resolution: bool = typer.Option(
+        False, "--full-resolution", help="Decode JPEG 2000 whole, also where the pack was measured to need less."
+    ),
 ) -> None:
     """Examine scans with a model pack: a report and a picture for each study."""
-    from edge.cli.console import Console
-    from edge.explain.told import way_of
-    from edge.options import Options
-    from edge.pipeline import Request, run
-    from edge.roles import absolute
-    from edge.wanted import Wanted, language_of, views_of
-    from edge.write import WRITERS
-    from edge.write.register import register_kept
-
-    confirmed, named = confirmed_in(confirm or []), scans_in(scan or [])
-    if not paths and not named:
-        raise UsageError("Looking for scans: found no path; give files or folders, or --scan ROLE=PATH.")
-    named += labels_in(labels or [], named)
-    request = Request(
-        paths=(*(paths or ()), *(path for _, path in named)),
-        out=out,
+    arguments = Arguments(
+        paths=tuple(paths or ()),
+        scan=tuple(scan or ()),
+        labels=tuple(labels or ()),
         pack=pack,
-        options=Options(
-            engine=engine,
-            precision=precision,
-            confirmed=confirmed,
-            roles=absolute(named),
-            wanted=Wanted(
-                views=views_of(write or [], profile, tuple(WRITERS)),
-                language=language_of(language),
-                identified=identified,
-            ),
-            explain=way_of(explain),
-        ),
+        out=out,
+        json=json,
+        engine=engine,
+        precision=precision,
+        confirm=tuple(confirm or ()),
         allow_slower=allow_slower,
+        write=tuple(write or ()),
+        profile=profile,
+        language=language,
+        identified=identified,
+        explain=explain,
+        full_resolution=full_resolution,
     )
-    wanted = request.options.wanted
-    with Console(json=json, out=out, language=wanted.language) as console, register_kept(out, wanted) as keep:
-        for report in run(request, console, context.obj):
-            console.show(report)
-            keep(report)
-    raise typer.Exit(console.tally.exit_code)
+    raise typer.Exit(examine(arguments, context.obj))

@@ -11,6 +11,7 @@ import numpy as np
 
 from edge.geometry import Grid
 from edge.read.contract import Header
+from edge.read.halved import is_halved
 from edge.scan import Acquisition, Format, Identity, ReadRegion, Scan, Series, Slide, Source, Stack, Window
 
 DType = Literal["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32"]
@@ -103,6 +104,7 @@ class Loaded:
     warnings: tuple[str, ...]
     lengths_told: bool
     slide: Pyramid | None
+    stored: Grid | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,7 @@ def loaded_of(scan: Scan) -> Loaded:
         warnings=scan.warnings,
         lengths_told=scan.lengths_told,
         slide=None if scan.slide is None else Pyramid(grid=scan.slide.grid, levels=scan.slide.levels),
+        stored=scan.stored,
     )
 
 
@@ -182,6 +185,7 @@ def scan_of(loaded: Loaded, raw: bytearray, series: Series, read: ReadRegion) ->
         and {source.path for source in loaded.sources} <= set(series.paths)
         and abs(float(np.linalg.det(loaded.grid.matrix[:3, :3]))) > 0
         and (loaded.slide is None or _is_sound(loaded.slide, loaded.grid))
+        and (loaded.stored is None or is_halved(loaded.grid, loaded.stored, series.least_side))
     )
     if not sound:
         raise ValueError("The parts of the scan contradict each other.")

@@ -1,11 +1,11 @@
 """The reading process seen from outside: started, spoken to, waited for no longer than agreed, killed.
 
-This module imports nothing heavy, so that a program can start the child before its own imports.
+This module imports nothing heavy; a program that cannot wait for it starts the process by `edge.child.start_reader`.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import queue
 import subprocess
@@ -15,9 +15,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from edge.child import ending, import_path, signal_of
+from edge.child import ending, signal_of, start_reader
 from edge.errors import EdgerunError, UsageError
-from edge.frames import FrameError, read_frame, write_frame
+from edge.frames import FrameError, read_frame, widen, write_frame
 from edge.read.memory import memory_bytes
 from edge.reasons import DECODE_TIMEOUT, DECODER_DIED, Reason
 
@@ -29,8 +29,6 @@ SECONDS = 20.0
 
 _START_SECONDS = 120.0
 _DEFAULT_BYTES = 2 << 30
-# The import path is set before the first import that is not built in; see edge.child.
-_BOOT = "import sys; sys.path[:] = sys.argv[2:]; from edge.read.worker import main; main(sys.argv[1])"
 
 
 class ChildGoneError(Exception):
@@ -71,29 +69,31 @@ class Child:
     seconds : float
         The longest silence over one small file.
     readers : str
-        ``module:name`` of the table of readers.
+        ``module:name`` of the table of readers. They find no requests, tqdm or PIL to import.
     prefetch : sequence of str
         Readers to import while the child waits for its first request.
+    process : Popen, optional
+        What `edge.child.start_reader` gave, where it was started earlier.
     """
 
     def __init__(
-        self, *, limit_bytes: int, seconds: float = SECONDS, readers: str = READERS, prefetch: Sequence[str] = ()
+        self,
+        *,
+        limit_bytes: int,
+        seconds: float = SECONDS,
+        readers: str = READERS,
+        prefetch: Sequence[str] = (),
+        process: subprocess.Popen[bytes] | None = None,
     ) -> None:
         settings = {"limit_bytes": limit_bytes, "seconds": seconds, "readers": readers, "prefetch": list(prefetch)}
         self._limit_bytes = limit_bytes
         self._frames: queue.SimpleQueue[tuple[Any, bytearray] | None] = queue.SimpleQueue()
         self._heard = time.monotonic()
         self._ready = False
-        # A session of its own: an interrupt typed at the terminal reaches the parent, which ends the child.
-        self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter, no shell
-            [sys.executable, "-c", _BOOT, json.dumps(settings), *import_path()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            start_new_session=True,
-        )
+        self._process = process or start_reader()
         self._listener = threading.Thread(target=self._listen, name="edgerun-read", daemon=True)
         self._listener.start()
+        self._write(settings)
 
     @property
     def pid(self) -> int:
@@ -106,14 +106,22 @@ class Child:
         return self._process.poll() is None
 
     @classmethod
-    def early(cls) -> Child:
-        """Start a child with the usual settings, before the caller's own imports; `ScanReader` takes it over."""
-        return cls(limit_bytes=default_limit_bytes(), prefetch=PREFETCH)
+    def early(cls, process: subprocess.Popen[bytes]) -> Child:
+        """Return a child with the usual settings, for a program that started its process before its own imports.
+
+        Raises
+        ------
+        UsageError
+            As of `default_limit_bytes`.
+        """
+        return cls(limit_bytes=default_limit_bytes(), prefetch=PREFETCH, process=process)
 
     def _listen(self) -> None:
         """Take every frame as it comes, so that the child never waits for the parent."""
         stream = self._process.stdout
         try:
+            if stream is not None:
+                widen(stream)  # type: ignore[arg-type]
             while stream is not None:
                 frame = read_frame(stream, self._limit_bytes, self._note_life)  # type: ignore[arg-type]
                 self._frames.put(frame)
@@ -133,12 +141,14 @@ class Child:
         watchdog.daemon = True
         watchdog.start()
         try:
-            if self._process.stdin is not None:
-                write_frame(self._process.stdin, document)  # type: ignore[arg-type]
-        except OSError:
-            pass
+            self._write(document)
         finally:
             watchdog.cancel()
+
+    def _write(self, document: Any) -> None:
+        with contextlib.suppress(OSError):
+            if self._process.stdin is not None:
+                write_frame(self._process.stdin, document)  # type: ignore[arg-type]
 
     def receive(self, seconds: float) -> tuple[Any, bytearray]:
         """Return the next answer and its raw bytes.

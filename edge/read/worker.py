@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import logging
 import os
 import signal
@@ -60,15 +59,21 @@ _LIBRARIES_BYTES = 5 << 28
 _COPIES = 3
 """The file, its decoded slices and the finished volume may be in memory at the same time."""
 
+_NEVER_USED = ("requests", "tqdm", "PIL")
+"""Packages that pydicom would load where they happen to be installed: to fetch its samples, or for other decoders."""
+
 _OPEN_FILES = 256
 _ALARM_FACTOR = 1.5
 
 
-def main(settings: str) -> None:
-    """Serve requests from stdin until it closes. `settings` is a `Settings` document."""
+def main() -> None:
+    """Serve requests from stdin until it closes. The first frame is a `Settings` document."""
     requests, answers = take_streams()
-    told = parse(Settings, json.loads(settings))
+    if (first := read_frame(requests)) is None:
+        os._exit(0)  # the parent is gone
+    told = parse(Settings, first[0])
     shut_in(told.limit_bytes)
+    sys.modules.update(dict.fromkeys(_NEVER_USED))  # type: ignore[arg-type]  # None: as if they were not installed
     table: Any = Entry(told.readers).load()
     worker = _Worker(table, told, answers)
     write_frame(answers, dump(Ready()))
@@ -83,12 +88,13 @@ def main(settings: str) -> None:
 
 def take_streams() -> tuple[BinaryIO, BinaryIO]:
     """Private copies of stdin and stdout; whoever prints from now on prints to nowhere."""
+    nowhere = os.open(os.devnull, os.O_RDWR)  # first: stderr may be closed, and the next file takes its number
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb", buffering=1 << 16)
-    nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
-    os.close(nowhere)
+    if nowhere > 2:
+        os.close(nowhere)
     return requests, answers
 
 

@@ -58,6 +58,7 @@ def test_films_of_the_embedded_pack_are_judged_and_the_lost_are_told_apart(
     assert (found.rows, found.answered, found.refused, found.failed, found.patients) == (8, 6, 1, 1, 8)
     assert [(each.code, each.rows) for each in found.lost] == [("C704", (8,)), ("R301", (9,))]
     (label,) = found.labels
+    assert any(words.startswith("P416") for words in found.cautions)
     assert (label.positives, label.n, label.lost_positives, label.lost_negatives) == (3, 6, 1, 1)
     assert {(group.kind, group.level) for group in label.subgroups} == {
         ("sex", "F"), ("sex", "M"), ("device", "a"), ("device", "b"),

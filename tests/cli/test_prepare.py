@@ -26,6 +26,7 @@ from tests.ready.found import (
     pack_with,
     record_of,
     right,
+    tried,
     visit,
     with_gpu,
 )
@@ -47,7 +48,7 @@ def pack(tmp_path: Path) -> Pack:
 def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUpTrial:
     """Nothing is measured: the seconds are those above."""
     trial = MadeUpTrial(VISITS)
-    monkeypatch.setattr("edge.ready.prepare.TrialApart", lambda _: trial)
+    monkeypatch.setattr("edge.ready.prepare.TrialApart", lambda _, **__: trial)
     return trial
 
 
@@ -115,7 +116,7 @@ def test_all_that_is_installed_is_prepared_and_one_that_fails_ends_no_other(
     write_tiny_pack(installed / "bad", tiny_manifest(name="bad"))
     monkeypatch.setattr("edge.pack.store.EMBEDDED", tmp_path / "none")
 
-    def trial(pack: Pack) -> MadeUpTrial:
+    def trial(pack: Pack, **_: object) -> MadeUpTrial:
         died = "it was ended by signal SIGKILL"
         return MadeUpTrial({"fp32 on onnxruntime": died if pack.manifest.name == "bad" else visit(0.1, 0.1)})
 
@@ -141,8 +142,31 @@ def test_an_interrupt_says_so_and_leaves_no_record(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(made_up, "visit", interrupt)
-    assert edgerun("prepare", pack.path).code == 130
+    ran = edgerun("prepare", pack.path)
+    assert ran.code == 130
+    said = "edgerun: Preparing tiny: it was interrupted (fp32 on onnxruntime: round 1 of 5). Nothing half-made stays"
+    assert said in ran.err.replace("openvino", "onnxruntime").replace("int8", "fp32")  # the order is drawn
     assert read_record(pack.sha256) is None
+
+
+def test_an_interrupt_ends_all_that_was_to_follow_and_keeps_what_was_done(
+    edgerun: Edgerun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "installed-packs"
+    packs = {name: open_pack(write_tiny_pack(installed / name, tiny_manifest(name=name))) for name in ("a", "b", "c")}
+    monkeypatch.setattr("edge.pack.store.EMBEDDED", tmp_path / "none")
+
+    def trial(pack: Pack, **_: object) -> MadeUpTrial:
+        if pack.manifest.name == "b":
+            raise KeyboardInterrupt
+        return MadeUpTrial({"fp32 on onnxruntime": visit(0.1, 0.1)})
+
+    monkeypatch.setattr("edge.ready.prepare.TrialApart", trial)
+    monkeypatch.setattr("edge.ready.prepare.available_engines", lambda: ("onnxruntime",))
+    ran = edgerun("prepare")
+    assert ran.code == 130
+    assert "Preparing b: it was interrupted (looking for engines)" in ran.err
+    assert [read_record(packs[name].sha256) is not None for name in "abc"] == [True, False, False]
 
 
 # infer ----------------------------------------------------------------------------------------------------
@@ -174,6 +198,7 @@ def test_what_is_finished_stays_when_another_engine_is_found_and_what_is_missing
     edgerun: Edgerun, pack: Pack, folder: Path, tmp_path: Path
 ) -> None:
     asked = ("--pack", pack.path, "--json", "--out", tmp_path / "out")
+    write_record(record_of(pack, chosen("onnxruntime")))
     before = edgerun("infer", folder / "60.png", *asked).reports
     write_record(record_of(pack, chosen("openvino", "int8")))
     after = edgerun("infer", folder, *asked).reports
@@ -204,6 +229,20 @@ def test_a_gpu_that_no_gate_saw_warns_with_every_result(
     assert engines_of(ran.reports) == {(CUDA, "fp32")}
     for report in ran.reports:
         assert "P411" in codes([report])
+
+
+@pytest.mark.parametrize("wrong", [CUDA, "openvino"])
+def test_what_is_finished_is_done_again_where_its_engine_was_since_found_wrong(
+    edgerun: Edgerun, pack: Pack, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    with_gpu(monkeypatch)
+    write_record(record_of(pack, chosen(CUDA, judged=False)))
+    asked = ("infer", folder / "60.png", "--pack", pack.path, "--json", "--out", tmp_path / "out")
+    assert engines_of(edgerun(*asked).reports) == {(CUDA, "fp32")}
+    right_one = chosen("onnxruntime")
+    told = (tried(right_one), tried(chosen(wrong, judged=False), "P408: It does not give the known answers."))
+    write_record(record_of(pack, right_one, tried=told))
+    assert engines_of(edgerun(*asked).reports) == {("onnxruntime" if wrong == CUDA else CUDA, "fp32")}
 
 
 def test_a_gpu_that_is_gone_ends_the_run_unless_a_slower_engine_is_allowed(
