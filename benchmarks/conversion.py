@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROUNDS = 3
-NETS = ("skin-resnet50", "chest-densenet121", "unet2d", "retinopathy-cnn")
+NETS = ("skin-resnet50", "chest-densenet121", "unet2d", "retinopathy-cnn", "unet3d")
 """As in `benchmarks.nets`, which is not imported: a child's peak begins with what its parent holds."""
 STEPS: Mapping[str, str] = {"export": "fp32", "int8": "int8", "fp16": "fp16"}
 """In their order, and what they write."""

@@ -1,53 +1,59 @@
 """One inference on every engine and in every precision, against ONNX Runtime in FP32, measured in turn in one run.
 
-``python -m benchmarks.engines [--rounds N] [--nets NAME ...] [--json FILE]``. Each contender has a process of its own
+``python -m benchmarks.engines [--rounds N] [--nets NAME ...] [--out FILE]``. Each contender has a process of its own
 and all threads; a round asks each of them once, in an order drawn anew, so that a machine whose speed drifts slows all
-alike. Needs ``edgerun[convert]``. What answers wrongly is not timed: a wrong answer is never fast.
+alike. Loops written by hand for the same engines are among them. What answers wrongly is not timed: a wrong answer is
+never fast. Needs ``edgerun[convert]``.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import figures
+from benchmarks.figures import Figure, Outcome, judge, times
 from benchmarks.nets import NETS, Feed, Net, convert, relative_error
 from benchmarks.paired import Paired
+from edge.bench.words import time_words
 from edge.device import machine_name, usable_cores, versions
 from edge.engines import ENGINES, available_engines
 from edge.engines.apart import OPENER, EngineApart
 from edge.errors import EngineError
-from edge.typed import dump
 
 ROUNDS = 40
 BASE = "FP32 on onnxruntime"
 PREPARER = "edge.engines:open_prepared"
 """What compiles first where an engine opens nothing else (TensorRT)."""
 TORCH = "benchmarks.peers.eager_torch:open_recipe"
+BY_HAND = "benchmarks.peers.by_hand:open_by_hand"
+HANDS = ("onnxruntime", "openvino")
+"""Engines for which a loop is written by hand beside edgerun's."""
 LARGEST_ERROR = 0.1
 """Relative; what is farther from the base is wrong. INT8 that is right was found at 0.03 to 0.08 on these networks."""
 SETTLE_SECONDS = 0.005
 """In which the threads of the contender before go to sleep."""
 MEGABYTE = 1e6
 
-FASTER: Mapping[str, float] = {"skin-resnet50": 2.8, "chest-densenet121": 2.5, "unet2d": 3.5}
+FASTER: Mapping[str, float] = {"skin-resnet50": 2.8, "chest-densenet121": 2.5, "unet2d": 3.5, "unet3d": 5.0}
 """How many times as fast as the base the INT8 of a pack is to be, on the better engine."""
 SMALLER = 3.5
 """How many times as small as FP32 the file in INT8 is to be; 4 is what the bits allow."""
-
-Outcome = Literal[
-    "met", "met by the median, not by its interval", "missed by the median, not by its interval", "missed"
-]
+REMARKS: Mapping[str, str] = {
+    "onnxruntime": "the loop's idle threads spin, as ONNX Runtime's do by default; edgerun's sleep, which is faster on"
+    " a machine that others use"
+}
+"""By engine: what is to be known of the loop by hand."""
+OVERHEAD_PERCENT = 2.0
+"""How much longer than a loop written by hand edgerun's engine may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,6 +126,8 @@ class Report:
 
     Parameters
     ----------
+    overheads : mapping
+        By engine: ratios of edgerun's FP32 to the loop by hand, with the interval.
     notes : tuple of str
         Who was not timed, and why.
     load : tuple of float
@@ -130,6 +138,7 @@ class Report:
     rounds: int
     rows: tuple[Row, ...]
     verdicts: tuple[Verdict, ...]
+    overheads: Mapping[str, tuple[float, float, float]]
     notes: tuple[str, ...]
     load: tuple[float, float]
 
@@ -150,6 +159,17 @@ def contenders(net: Net) -> Iterator[Contender]:
                 packed=file is not net.signed,
                 opener=PREPARER if ENGINES[engine].device else OPENER,
             )
+    for engine in HANDS:
+        if engine in available_engines():
+            yield Contender(
+                name=_by_hand(engine),
+                engine=engine,
+                precision="fp32",
+                model=net.fp32,
+                file_bytes=len(net.fp32),
+                packed=False,
+                opener=BY_HAND,
+            )
     if importlib.util.find_spec("torch"):
         yield Contender(
             name="FP32 on torch, eager",
@@ -162,6 +182,10 @@ def contenders(net: Net) -> Iterator[Contender]:
         )
 
 
+def _by_hand(engine: str) -> str:
+    return f"FP32 on {engine}, by hand"
+
+
 def measure(net: Net, *, rounds: int) -> Report:
     """Return what one network costs on each engine.
 
@@ -170,16 +194,21 @@ def measure(net: Net, *, rounds: int) -> Report:
     EngineError
         The base cannot be run.
     """
-    before = os.getloadavg()[0]
+    before = figures.load()
     with _opened(net) as (items, engines, notes):
         expected = _answers(engines[BASE], net.feeds)
         errors = {name: _error(name, engine, net.feeds, expected, notes) for name, engine in engines.items()}
         right = [item for item in items if errors.get(item.name, LARGEST_ERROR) < LARGEST_ERROR]
         timed = _in_turn({item.name: engines[item.name] for item in right}, net.feeds, rounds)
         rows = rows_of(right, timed, errors, {item.name: engines[item.name].peak_bytes() for item in right})
-    load = (round(before, 2), round(os.getloadavg()[0], 2))
     return Report(
-        net=net.name, rounds=rounds, rows=rows, verdicts=verdicts_of(net.name, rows), notes=tuple(notes), load=load
+        net=net.name,
+        rounds=rounds,
+        rows=rows,
+        verdicts=verdicts_of(net.name, rows),
+        overheads=overheads_of(timed),
+        notes=tuple(notes),
+        load=(before, figures.load()),
     )
 
 
@@ -274,19 +303,43 @@ def verdicts_of(net: str, rows: Sequence[Row]) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
-def judge(aim: float, middle: float, low: float, high: float) -> Outcome:
-    """Return whether a ratio reaches an aim, and whether its whole interval says so.
+def overheads_of(timed: Paired) -> dict[str, tuple[float, float, float]]:
+    """Return, by engine, how many times as long edgerun's FP32 takes as the loop by hand, where both were timed."""
+    pairs = {engine: (f"FP32 on {engine}", _by_hand(engine)) for engine in HANDS}
+    return {engine: timed.ratio(*pair) for engine, pair in pairs.items() if set(pair) <= set(timed.seconds)}
 
-    Examples
-    --------
-    >>> judge(2.5, 2.8, 2.6, 2.9), judge(2.5, 2.1, 2.0, 2.2)
-    ('met', 'missed')
-    >>> judge(2.5, 2.6, 2.4, 2.7)
-    'met by the median, not by its interval'
-    """
-    if middle >= aim:
-        return "met" if low >= aim else "met by the median, not by its interval"
-    return "missed by the median, not by its interval" if high >= aim else "missed"
+
+def figures_of(report: Report) -> list[Figure]:
+    """Return what is worth keeping: each precision's speed, of which the fastest INT8 has an aim, and the overheads."""
+    aims = {item.by: item.aim for item in report.verdicts if item.what == "times as fast"}
+    net = NETS[report.net]
+    found = [
+        times(
+            f"{net}: {row.name} ({time_words(row.median_ms)}) beside {BASE}",
+            (row.faster, row.low, row.high),
+            report.rounds,
+            at_least=aims.get(row.name),
+        )
+        for row in report.rows
+        if row.name != BASE and "by hand" not in row.name
+    ]
+    for engine, ratio in report.overheads.items():
+        middle, low, high = (100 * (value - 1) for value in ratio)
+        what = f"{net}: what edgerun's {engine} takes longer than a loop written by hand"
+        found.append(
+            Figure(
+                what=what,
+                unit="%",
+                n=report.rounds,
+                found=middle,
+                low=low,
+                high=high,
+                at_most=OVERHEAD_PERCENT,
+                why=REMARKS.get(engine, ""),
+                detail=True,
+            )
+        )
+    return found
 
 
 def lines_of(report: Report) -> list[str]:
@@ -305,6 +358,10 @@ def lines_of(report: Report) -> list[str]:
     lines += [
         f"aim {item.aim:g} {item.what}: {item.outcome}, {item.found:.2f} by {item.by}" for item in report.verdicts
     ]
+    lines += [
+        f"{engine} takes {ratio[0]:.3f} (95%: {ratio[1]:.3f} to {ratio[2]:.3f}) of the time of a loop by hand"
+        for engine, ratio in report.overheads.items()
+    ]
     return [*lines, *report.notes]
 
 
@@ -313,18 +370,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engines", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each contender is asked")
     parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS), help="recipes")
-    parser.add_argument("--json", type=Path, help="a file to write the numbers to")
+    figures.add_out(parser)
     asked = parser.parse_args(arguments)
-    found = versions()
+    found, before = versions(), figures.load()
     print(f"{machine_name()}, onnxruntime {found['onnxruntime']}, openvino {found['openvino']}; medians, in turn")
     print("Random weights, calibrated and fed by phantoms: the error shows a wrong engine, not a model's accuracy.")
     reports = []
     for name in asked.nets:
         reports.append(measure(convert(name), rounds=asked.rounds))
         print("\n" + "\n".join(lines_of(reports[-1])), flush=True)
-    if asked.json:
-        told = {"machine": machine_name(), "versions": found, "nets": dump(reports)}
-        asked.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    notes = [f"{NETS[report.net]}: {note}" for report in reports for note in report.notes]
+    figures.keep(asked.out, [figure for each in reports for figure in figures_of(each)], before=before, notes=notes)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ NETS: Mapping[str, str] = {
     "chest-densenet121": "DenseNet-121",
     "unet2d": "U-Net 2-D",
     "retinopathy-cnn": "DR CNN",
+    "unet3d": "U-Net 3-D",
 }
 """Recipes, and what their networks are called. The weights are random: structure and speed, never accuracy."""
 

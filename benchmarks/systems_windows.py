@@ -1,6 +1,6 @@
 """A whole volume segmented in windows: edgerun beside MONAI's ``sliding_window_inference`` with the same weights.
 
-``python -m benchmarks.systems_windows [--recipe NAME] [--size Z Y X] [--rounds N] [--json FILE]``. Needs
+``python -m benchmarks.systems_windows [--recipe NAME] [--size Z Y X] [--rounds N] [--json FILE] [--out FILE]``. Needs
 ``edgerun[convert]`` and, for the peer, ``pip install monai`` in the same environment; without it the peer is left out
 and the report says so. Both are given the same prepared volume, windows, overlap and Gaussian weights, all cores, and
 a process of their own; a round asks each of them once, in an order drawn anew. edgerun is timed with its checks and
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -27,11 +26,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.engines import Outcome, judge
+from benchmarks import figures
+from benchmarks.figures import Figure, Outcome, judge, times
 from benchmarks.nets import LOWERING, export, manifest_of, to_int8
 from benchmarks.paired import Paired
 from benchmarks.systems_int8 import TOLD
 from benchmarks.systems_windows_contenders import LABELS, SCORES, VOLUME, Whole, windows_of
+from edge.bench.words import time_words
 from edge.check import confirm_scan
 from edge.device import machine_name, usable_cores, versions
 from edge.engines import available_engines
@@ -195,7 +196,7 @@ def phantom_volume(shape: Sequence[int]) -> Floats:
 
 def measure(recipe: str, volume: Floats, words: str, *, rounds: int) -> Report:
     """Return what the contenders come to on one prepared volume."""
-    before = os.getloadavg()[0]
+    before = figures.load()
     manifest = manifest_of(recipe)
     _, windows = windows_of(manifest)
     onnx = export(recipe)
@@ -216,7 +217,7 @@ def measure(recipe: str, volume: Floats, words: str, *, rounds: int) -> Report:
         speed=speed_of(items, rows),
         equality=equality_of(rows),
         notes=() if has_monai() else ("MONAI is not installed: pip install monai. edgerun is measured alone.",),
-        load=(round(before, 2), round(os.getloadavg()[0], 2)),
+        load=(before, figures.load()),
     )
 
 
@@ -320,24 +321,44 @@ def lines_of(report: Report) -> list[str]:
     return [*lines, *report.notes]
 
 
+def figures_of(report: Report) -> list[Figure]:
+    """Return what is worth keeping: edgerun beside the faster peer; of the engines in FP32, the better has the aim."""
+    own = {row.name: row for row in report.rows if row.low is not None and row.high is not None and row.faster != 1.0}
+    told = f"{report.volume}, {report.windows} windows"
+    best = max((name for name in own if "FP32 on" in name and "MONAI" not in name), key=lambda n: own[n].faster or 0.0)
+    return [
+        times(
+            f"{told}: {name} ({time_words(1e3 * row.seconds)}) beside MONAI at its faster",
+            (row.faster or 0.0, row.low or 0.0, row.high or 0.0),
+            report.rounds,
+            at_least=FASTER if name == best else None,
+        )
+        for name, row in own.items()
+    ]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.systems_windows", description=__doc__)
     parser.add_argument("--recipe", default=RECIPE, help="a segmentation of one scan in windows")
     parser.add_argument("--size", nargs=3, type=int, metavar=("Z", "Y", "X"), help="take a phantom of this size")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each contender is asked")
-    parser.add_argument("--json", type=Path, help="a file to write the numbers to")
+    parser.add_argument("--json", type=Path, help="a file to write all numbers to")
+    figures.add_out(parser)
     asked = parser.parse_args(arguments)
     if asked.size is None and asked.recipe != RECIPE:
         parser.error(f"--size: there is no example scan for {asked.recipe}; give the size of a phantom")
     volume = phantom_volume(asked.size) if asked.size else example_volume(manifest_of(asked.recipe))
     words = "phantom" if asked.size else EXAMPLE.name
     print(machine_name())
+    before = figures.load()
     report = measure(asked.recipe, volume, words, rounds=asked.rounds)
     print("\n".join(lines_of(report)), flush=True)
     if asked.json:
         told = {"machine": machine_name(), "versions": all_versions(), "report": dump(report)}
         asked.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    if has_monai():
+        figures.keep(asked.out, figures_of(report), before=before)
 
 
 if __name__ == "__main__":

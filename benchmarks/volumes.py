@@ -1,8 +1,8 @@
 """Labels of a volume, from the model's scores to a file: edgerun beside scipy, and its blending beside MONAI's.
 
-``python -m benchmarks.volumes``, with ``--full`` for a scan of 512 x 512 x 600 and 14 classes. Needs scipy; the part
-beside MONAI needs torch and monai (``pip install monai``) and is left out without them. Everything runs in one thread.
-With the network and all threads, from the volume to its labels, it is `benchmarks.systems_windows`.
+``python -m benchmarks.volumes [--full] [--out FILE]``; ``--full`` is a scan of 512 x 512 x 600 and 14 classes. Needs
+scipy; the part beside MONAI needs torch and monai (``pip install monai``) and is left out without them. Everything runs
+in one thread. With the network and all threads, from the volume to its labels, it is `benchmarks.systems_windows`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import figures
+from benchmarks.figures import Figure
 from edge.device import machine_name
 from edge.geometry import Grid, Shape
 from edge.volume.blend import Slab, blend
@@ -37,6 +40,9 @@ SCALED: Shape = (180, 160, 160)
 SPACING_MM = (1.0, 0.7, 0.7)
 FED_MM = 1.5
 PATCH: Shape = (128, 128, 128)
+PEAK_GB, FASTER, EQUAL_PERCENT, MILLIONTHS = 1.5, 20.0, 99.95, 100.0
+"""What is aimed at: the most memory; beside scipy's linear zoom how many times as fast, and how many labels the same;
+how far blended scores may be from MONAI's."""
 SLICES_BESIDE_SCIPY = 60
 """Of the fed grid: to zoom all of a full scan with cubic splines takes a quarter of an hour."""
 
@@ -141,7 +147,7 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def whole_way(organs: Organs, folder: Path) -> list[str]:
+def whole_way(organs: Organs, folder: Path) -> Iterator[Figure]:
     """Windows in, labels in a file out; the peak of memory, so this is to be run first."""
     tiles = Tiles.of(organs.fed.shape, PATCH, 0.5)
     before = peak_gb()
@@ -149,51 +155,47 @@ def whole_way(organs: Organs, folder: Path) -> list[str]:
     slabs = blend(organs.windows(tiles), tiles, CLASSES)
     labels = labels_on_source(slabs, organs.fed, organs.source, Decision(classes=CLASSES))
     np.save(folder / "whole.npy", labels)
-    took = time.perf_counter() - started
-    peak, size = peak_gb(), " x ".join(map(str, reversed(organs.source.shape)))
-    return [
-        f"windows -> labels in a file, {size}, {CLASSES} classes, {tiles.runs} windows: {took:.1f} s",
-        f"  peak {peak:.2f} GB, of which the program itself {before:.2f} GB (aim at most 1.50)",
-    ]
+    what = f"{tiles.runs} windows -> labels in a file, {_size(organs.source.shape)}, {CLASSES} classes"
+    yield Figure(what=what, unit="s", n=1, found=time.perf_counter() - started)
+    why = f"of which the program itself {before:.2f} GB"
+    yield Figure(what=f"{what}: peak of memory", unit="GB", n=1, found=peak_gb(), at_most=PEAK_GB, why=why)
 
 
-def beside_scipy(organs: Organs, folder: Path) -> list[str]:
+def beside_scipy(organs: Organs, folder: Path) -> Iterator[Figure]:
     """The labels and the time of both, on as many slices as scipy can do in a minute or two."""
     part = organs.middle(SLICES_BESIDE_SCIPY)
     voxels = int(np.prod(part.source.shape))
     ours, theirs = folder / "ours.npy", folder / "theirs.npy"
     took = seconds(lambda: with_edgerun(part, ours))
-    lines = [
-        f"scores -> labels in a file, {voxels / 1e6:.1f} million voxels, {CLASSES} classes",
-        f"  edgerun: {took:.2f} s, {took / voxels * 1e9:.1f} ns a voxel",
-    ]
+    what = f"scores -> labels in a file, {voxels / 1e6:.1f} million voxels, {CLASSES} classes"
+    yield Figure(what=what, unit="s", n=3, found=took, why=f"{took / voxels * 1e9:.1f} ns a voxel")
     for order, name in ((1, "linear"), (3, "cubic")):
         slow = seconds(lambda order=order: with_scipy(part, theirs, order), rounds=1)  # type: ignore[misc]
-        equal = float(np.mean(np.load(ours) == np.load(theirs)))
-        aim = ", aim at least 20 times and 99.95%" if order == 1 else ""
-        lines.append(f"  scipy zoom, {name}: {slow:.2f} s, {slow / took:.0f} times; labels {equal:.4%} equal{aim}")
-    return lines
+        equal = 100 * float(np.mean(np.load(ours) == np.load(theirs)))
+        aims = (FASTER, EQUAL_PERCENT) if order == 1 else (None, None)
+        yield Figure(what=f"{what}, beside scipy's {name} zoom", unit="times", n=1, found=slow / took, at_least=aims[0])
+        yield Figure(what=f"labels that {name} zoom gives too", unit="%", n=voxels, found=equal, at_least=aims[1])
 
 
-def growth(shape: Shape, folder: Path) -> list[str]:
+def growth(shape: Shape, folder: Path) -> Iterator[Figure]:
     """Time for each voxel as scans grow deeper, and larger along every axis."""
     z, y, x = shape
-    lines = ["time a voxel as scans grow (linear where it stays the same)"]
     sizes: list[Shape] = [(z // 4, y, x), (z // 2, y, x), (z, y, x), (z // 2, y // 2, x // 2)]
     measured = []
     for size in sizes:
         organs = Organs.of(size)
         took = seconds(lambda organs=organs: with_edgerun(organs, folder / "grown.npy"))  # type: ignore[misc]
         measured.append(took / float(np.prod(size)) * 1e9)
-        lines.append(f"  {' x '.join(map(str, reversed(size)))}: {took:.2f} s, {measured[-1]:.1f} ns a voxel")
-    lines.append(f"  four times as deep: {measured[2] / measured[0]:.2f} of the time a voxel")
-    return lines
+        yield Figure(what=f"scores -> labels, {_size(size)}", unit="ns a voxel", n=3, found=measured[-1])
+    yield Figure(what="time a voxel of a scan four times as deep", unit="times", n=3, found=measured[2] / measured[0])
 
 
-def beside_monai(size: int) -> list[str]:
+def _size(shape: Shape) -> str:
+    return " x ".join(map(str, reversed(shape)))
+
+
+def beside_monai(size: int) -> Iterator[Figure]:
     """The blend of a cheap model's windows: largest difference and time."""
-    if not (importlib.util.find_spec("torch") and importlib.util.find_spec("monai")):
-        return ["beside MONAI: torch and monai are not installed, left out"]
     torch = importlib.import_module("torch")
     sliding_window_inference = importlib.import_module("monai.inferers").sliding_window_inference
     volume = np.random.default_rng(0).normal(size=(size, size, size + 9)).astype(np.float32)
@@ -222,32 +224,33 @@ def beside_monai(size: int) -> list[str]:
     with torch.inference_mode():
         runs: list[Callable[[], object]] = [lambda: deque(outputs(), maxlen=0), ours, theirs]
         alone, took, slow = np.min([[seconds(run, rounds=1) for run in runs] for _ in range(5)], axis=0)
-    difference = float(np.abs(found - expected[0].numpy()).max())
-    return [
-        f"{tiles.runs} windows of {' x '.join(map(str, patch))}, {CLASSES} classes, beside MONAI, 1 thread each",
-        f"  the cheap model alone {alone:.2f} s; with edgerun's blending {took:.2f} s; with MONAI's {slow:.2f} s",
-        f"  largest difference {difference:.1e}, aim at most 1e-4",
-    ]
+    what = f"blending of {tiles.runs} windows of {_size(patch)}, {CLASSES} classes, 1 thread"
+    why = f"a cheap model alone {alone:.2f} s, with edgerun {took:.2f} s, with MONAI {slow:.2f} s"
+    yield Figure(what=f"{what}, beside MONAI's", unit="times", n=5, found=slow / took, why=why)
+    difference = 1e6 * float(np.abs(found - expected[0].numpy()).max())
+    yield Figure(what=f"{what}: largest difference", unit="millionths", n=5, found=difference, at_most=MILLIONTHS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="a scan of 512 x 512 x 600")
-    full = parser.parse_args(arguments).full
-    shape = FULL if full else SCALED
-    organs = Organs.of(shape)
+    figures.add_out(parser)
+    asked = parser.parse_args(arguments)
+    shape = FULL if asked.full else SCALED
+    organs, before, found, notes = Organs.of(shape), figures.load(), list[Figure](), list[str]()
     print(machine_name())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        parts: list[Callable[[], list[str]]] = [
-            lambda: whole_way(organs, folder),
-            lambda: beside_scipy(organs, folder),
-            lambda: growth(shape, folder),
-            lambda: beside_monai(192 if full else 128),
-        ]
-        for part in parts:
-            print("\n".join(part()), flush=True)
+        parts = [whole_way(organs, folder), beside_scipy(organs, folder), growth(shape, folder)]
+        if importlib.util.find_spec("torch") and importlib.util.find_spec("monai"):
+            parts.append(beside_monai(192 if asked.full else 128))
+        else:
+            notes.append("MONAI is left out: torch and monai are not installed.")
+        for figure in chain.from_iterable(parts):
+            found.append(figure)
+            print(figures.line_of(figure), flush=True)
+    figures.keep(asked.out, found, before=before, notes=notes)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,9 @@ ACCELERATORS = (
 NVIDIA_NODES = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/nvgpu/igpu0/as", "/dev/dxg")
 """What NVIDIA's driver shows: on a PC, on a Jetson with the older and the newer driver, under Windows' Linux."""
 
+DRM, NODES, INTEL = Path("/sys/class/drm"), Path("/dev/dri"), "8086"
+"""Where Linux tells of what draws and computes, where it gives it, and Intel's number among makers of PCI devices."""
+
 
 def has_nvidia_gpu() -> bool:
     """Return whether the system shows a GPU with NVIDIA's driver. No library is asked, so it may still fail."""
@@ -44,7 +47,27 @@ def has_nvidia_gpu() -> bool:
     return any(Path(node).exists() for node in NVIDIA_NODES)
 
 
-DEVICES: Mapping[str, Callable[[], bool]] = {"NVIDIA GPU": has_nvidia_gpu}
+def intel_gpu(drm: Path = DRM, nodes: Path = NODES) -> str | None:
+    """Return the PCI name of the first Intel GPU that Linux shows, such as ``8086:9a49``; None: there is none.
+
+    Only what has a render node counts, which a container may not have: without one nothing can compute on it. The
+    driver for computing may still lack.
+    """
+    there = (device for device in sorted(drm.glob("renderD*/device")) if (nodes / device.parent.name).exists())
+    for device in there:
+        with contextlib.suppress(OSError):
+            vendor, kind = ((device / name).read_text(encoding="ascii").strip()[2:] for name in ("vendor", "device"))
+            if vendor == INTEL:
+                return f"{vendor}:{kind}"
+    return None
+
+
+def has_intel_gpu() -> bool:
+    """Return whether the system shows an Intel GPU. No library is asked, so it may still fail."""
+    return intel_gpu() is not None
+
+
+DEVICES: Mapping[str, Callable[[], bool]] = {"NVIDIA GPU": has_nvidia_gpu, "Intel GPU": has_intel_gpu}
 """What an engine can need of a machine, and how it is looked for."""
 
 

@@ -4,6 +4,7 @@
 
     EdgerunError              1   a bug in edgerun, unless one of these
     ├── UsageError            2   the command or the call is wrong
+    ├── StoppedError        130   a person interrupted it
     └── CodedError                one that always carries a stable code:
         ├── ReadError         3   the input cannot be read
         ├── PackError         4   the model pack cannot be used
@@ -65,6 +66,12 @@ class UsageError(EdgerunError):
     """The command line or the call asks for something that makes no sense."""
 
     exit_code = ExitCode.USAGE
+
+
+class StoppedError(EdgerunError):
+    """A person interrupted it; the message says what, and what stays of it."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 class CodedError(EdgerunError):

@@ -13,7 +13,9 @@ from edge.pack.manifest import Model, Precision, tensor_shapes
 from edge.pack.store import AUTO, Pack, find_pack, usable_packs
 from edge.pack.tasks import outputs_of
 from edge.prepare import bind_steps
+from edge.ready.proven import proven_since
 from edge.ready.rule import Plan, Say, Wish, is_settled, plan, without_gpu
+from edge.ready.wrong import wrong_here
 from edge.reasons import GPU_LOST, MODEL_MISMATCH
 from edge.site.place import kept_for, with_site
 from edge.table import lookup
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from edge.site.named import SiteReport
+    from edge.write.report import StudyReport
 
 
 class Models:
@@ -69,6 +72,7 @@ class Models:
         self._scans: int | None = None
         self._opened: dict[str, tuple[Plan, Engine]] = {}
         self._sites: dict[str, SiteReport | None] = {}
+        self._wrong: dict[str, frozenset[tuple[str, str]]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +131,19 @@ class Models:
     def notices(self, pack: Pack) -> tuple[Notice, ...]:
         """Return what every result from a pack that is open must say of the engine that runs it."""
         return self._opened[pack.sha256][0].notices
+
+    def disown(self, report: StudyReport) -> bool:
+        """Return whether a finished result is not to be kept.
+
+        Its engine was since found to give wrong answers here, or to give the right ones, of which it warns that nobody
+        had looked.
+        """
+        ran = [(item.pack.sha256, item.engine) for item in report.results if item.pack and item.engine]
+        for sha256, _ in ran:
+            if sha256 not in self._wrong:
+                self._wrong[sha256] = wrong_here(sha256)
+        wrong = any((engine.name, engine.precision) in self._wrong[sha256] for sha256, engine in ran)
+        return wrong or proven_since(report)
 
     def site(self, pack: Pack) -> SiteReport | None:
         """Return what every result from a pack that is open must say of thresholds that were set at this site."""

@@ -10,6 +10,7 @@ from edge.bench.bench import Asked, measure
 from edge.bench.files import beside, place_of, write_bench
 from edge.bench.progress import Progress
 from edge.bench.report import BenchReport
+from edge.errors import StoppedError
 from edge.pack.store import find_pack
 
 
@@ -20,6 +21,8 @@ def bench_to(asked: Asked, out: Path | None) -> tuple[BenchReport, Path]:
     ------
     edge.errors.EdgerunError
         As `measure`, and ``W8xx`` where the report cannot be written.
+    StoppedError
+        It was interrupted; nothing was written.
     """
     pack = find_pack(asked.target.pack)
     place = place_of(out, pack.manifest.name, dt.datetime.now(dt.timezone.utc))
@@ -27,6 +30,9 @@ def bench_to(asked: Asked, out: Path | None) -> tuple[BenchReport, Path]:
     with beside(place) as parent:
         try:
             report = measure(replace(asked, scratch_in=parent), progress)
+        except KeyboardInterrupt:
+            said = f"Measuring {pack.manifest.name}: it was interrupted ({progress.doing})"
+            raise StoppedError(f"{said}. There is no report, and nothing half-made stays.") from None
         finally:
             progress.end()
         return report, write_bench(place, report)

@@ -34,6 +34,11 @@ class Progress:
             self._told = time.monotonic()
             self._put(f"\r{self._title}{words:32}")
 
+    @property
+    def doing(self) -> str:
+        """What the line that is being written is about."""
+        return self._title.rstrip(": ") or "getting ready"
+
     def end(self) -> None:
         """End the line that is being written, if any."""
         if self._title and self._stream.isatty():

@@ -192,6 +192,8 @@ class Soak:
         Last over first, with the 95% bootstrap interval.
     growth_bytes : int, optional
         Resident bytes that the processes held at the end of the last slice more than at the end of the first.
+    quantiles : tuple
+        Of all its scans.
     """
 
     minutes: float
@@ -203,6 +205,7 @@ class Soak:
     high: float
     growth_bytes: int | None
     conditions: Conditions
+    quantiles: tuple[Quantile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from edge.bench.measured import Query
 from edge.bench.paired import ratio_of_medians
+from edge.bench.quantiles import PERCENTS, quantile_of
 from edge.bench.report import Conditions, Soak, SoakSlice
 from edge.bench.scenarios import Ground, asker, conditions_of
 from edge.bench.warm import Warm
@@ -59,6 +60,7 @@ def soak_of(samples: Sequence[Sample], minutes: float, conditions: Conditions) -
         high=found.high,
         growth_bytes=None if held[0] is None or held[1] is None else held[1] - held[0],
         conditions=conditions,
+        quantiles=tuple(quantile_of([ms for _, ms, _ in samples], percent) for percent in PERCENTS),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -20,15 +20,14 @@ from edge.check import confirm_scan
 from edge.choose import Choice, choose
 from edge.clock import Clock
 from edge.engines import Engine
-from edge.findings import Refusal
 from edge.models import Models
 from edge.options import Options
 from edge.pack.manifest import Model
 from edge.pack.store import AUTO, Pack
-from edge.pipeline import examine
+from edge.pipeline import outcome_of
 from edge.read import Pending, ScanReader
 from edge.read.process import PREFETCH
-from edge.results import Asked, examined, studies_in, study_report
+from edge.results import Asked, studies_in, study_report
 from edge.roles import together
 from edge.scan import Scan, StudyIndex
 from edge.write import warm_up as warm_up_writers
@@ -83,10 +82,10 @@ class Warm:
 
     def __enter__(self) -> Self:
         try:
-            font = warm_up_writers()
+            load_font = warm_up_writers()
             self._models.expect(MANY)
             self._models.warm_up()
-            font.join()
+            load_font()
         except BaseException:
             self._close()
             raise
@@ -126,7 +125,10 @@ class Warm:
     def scans_of(self, case: Case) -> tuple[Mapping[str, Scan], ...]:
         """Return the scans of each examination of a case, as they are before they are checked."""
         (turn,) = self._begin([case], Clock())
-        return tuple(_confirmed(group, turn.asked)[0] for group in turn.scans)
+        return tuple(
+            {name: confirm_scan(scan.result(), self._target.confirmed)[0] for name, scan in group.items()}
+            for group in turn.scans
+        )
 
     def _begin(self, cases: Sequence[Case], clock: Clock) -> list[_Turn]:
         """Find the studies, and ask for all of their scans: one is decoded while the one before is examined."""
@@ -139,21 +141,14 @@ class Warm:
                 choice = choose(study, self._models.packs, target.confirmed, roles, named=True)
                 check_examined(study, choice)
                 asked = Asked.of(study, choice.pack, target.options(roles))
-            scans = tuple({name: self._reader.load(s) for name, s in group.items()} for group in choice.fitting)
+            groups = asked.options.reading(choice)
+            scans = tuple({name: self._reader.load(s) for name, s in group.items()} for group in groups)
             turns.append(_Turn(study=study, choice=choice, asked=asked, scans=scans))
         return turns
 
     def _finish(self, turn: _Turn, out: Path, clock: Clock) -> StudyReport:
-        (model, engine), outcomes = self.loaded, []
-        for group in turn.scans:
-            with clock("read"):
-                scans, vouched = _confirmed(group, turn.asked)
-            examination = examine(scans, self.pack.manifest, model, engine, clock)
-            findings, refused = examination.findings, isinstance(examination.findings, Refusal)
-            warnings = examination.warnings + (() if refused else self._models.notices(self.pack))
-            site = self._models.site(self.pack)
-            outcome = examined(findings, warnings, scans, engine.facts, turn.asked, vouched, site)
-            outcomes.append(replace(outcome, result=replace(outcome.result, likeness=examination.likeness)))
+        pairs = zip(turn.choice.fitting, turn.scans, strict=True)
+        outcomes = [outcome_of(of, scans, self.pack, turn.asked, self._models, clock, None) for of, scans in pairs]
         folder = out / turn.asked.folder
         with clock("write"):
             results = write_pictures(folder, outcomes)
@@ -167,9 +162,3 @@ class Warm:
 def _groups(cases: Sequence[Case]) -> list[list[Case]]:
     """What can be asked for together: scans whose inputs are named would all be taken for one patient's."""
     return [[case] for case in cases] if any(case.roles for case in cases) else [list(cases)]
-
-
-def _confirmed(group: Mapping[str, Pending[Scan]], asked: Asked) -> tuple[dict[str, Scan], dict[str, str]]:
-    told = {name: confirm_scan(pending.result(), asked.options.confirmed) for name, pending in group.items()}
-    vouched = {name: value for _, words in told.values() for name, value in words.items()}
-    return {name: scan for name, (scan, _) in told.items()}, vouched

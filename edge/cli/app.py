@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from edge.cli import bench, calibrate, device, engines, evaluate, infer, pack, prepare, replay
+from edge.cli import bench, calibrate, deidentify, device, engines, evaluate, infer, pack, prepare, replay
 
 app = typer.Typer(
     name="edgerun",
@@ -22,6 +22,7 @@ app.command("prepare")(prepare.prepare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
 app.command("replay")(replay.replay)
+app.command("deidentify")(deidentify.deidentify)
 app.add_typer(pack.app, name="pack")
 
 

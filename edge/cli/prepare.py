@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import Optional
 
 import typer
@@ -17,23 +16,32 @@ def prepare(
     json: bool = typer.Option(False, "--json", help="Print each record on stdout, one JSON document a line."),
 ) -> None:
     """Measure every engine that may run a pack here, prove the fastest by the pack's known answers, and record it."""
-    from edge.errors import EdgerunError, ExitCode
+    from edge.errors import EdgerunError, ExitCode, StoppedError
     from edge.pack.store import find_pack, usable_packs
     from edge.ready.prepare import describe_record, prepare_here
+    from edge.ready.progress import Progress
     from edge.typed import dump
 
     chosen = tuple(find_pack(name) for name in packs) if packs else usable_packs()
     failed: list[EdgerunError] = []
     for pack in chosen:
         name = pack.manifest.name
+        progress = Progress(name)
         try:
-            record = prepare_here(pack, engine, partial(_say, name))
+            record = prepare_here(pack, engine, progress, progress.step)
+        except KeyboardInterrupt:
+            raise StoppedError(
+                f"Preparing {name}: it was interrupted ({progress.doing}). Nothing half-made stays, and a record of an"
+                " earlier preparation still holds. The same command begins with this pack again."
+            ) from None
         except EdgerunError as error:
             if len(chosen) == 1:
                 raise
-            _say(name, error)
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
             failed.append(error)
             continue
+        finally:
+            progress.end()
         if json:
             from json import dumps
 
@@ -42,7 +50,3 @@ def prepare(
             print("\n".join(describe_record(record)), flush=True)
     if failed:
         raise typer.Exit(failed[0].exit_code if len(failed) == len(chosen) else ExitCode.SOME_FAILED)
-
-
-def _say(pack: str, words: object) -> None:
-    print(f"{pack}: {words}", file=sys.stderr, flush=True)

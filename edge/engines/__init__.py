@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +22,9 @@ ENGINES: Mapping[str, Entry] = {
         device="NVIDIA GPU",
         build=Build("onnxruntime-gpu", "capi/*onnxruntime_providers_cuda.*"),
     ),
+    "openvino-gpu": Entry(
+        "edge.engines.openvino:OpenVinoGpuEngine", needs=("openvino",), extra="openvino", device="Intel GPU"
+    ),
     "tensorrt": Entry(
         "edge.engines.tensorrt:TensorRtEngine", needs=("tensorrt",), extra="tensorrt", device="NVIDIA GPU"
     ),
@@ -37,10 +40,14 @@ ENGINES: Mapping[str, Entry] = {
 PREPARERS: Mapping[str, Entry] = {
     "onnxruntime": Entry("edge.engines.onnxruntime:prepare"),
     "openvino": Entry("edge.engines.openvino:prepare"),
+    "openvino-gpu": Entry("edge.engines.openvino:prepare"),
     "tensorrt": Entry("edge.engines.tensorrt:prepare"),
     "tensorrt-rtx": Entry("edge.engines.tensorrt:prepare"),
 }
 """What compiles a model for this machine, once, and keeps it (`edge.engines.cache`); the other engines need no such."""
+
+Progress = Callable[[str, int, int], bool]
+"""Told of each step of each phase, by the engine's name for it: (phase, step from 1, steps); False stops the work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,10 +174,15 @@ def open_engine(name: str, model: bytes, *, precision: str, threads: int) -> Eng
     return engine
 
 
-def open_prepared(name: str, model: bytes, *, precision: str, threads: int) -> Engine:
+def open_prepared(name: str, model: bytes, *, precision: str, threads: int, progress: Progress | None = None) -> Engine:
     """Compile a model for this machine where the engine can and has not yet, which may take minutes, and load it.
 
     Parameters and errors as of `open_engine`, and:
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Of engines that tell how far they are, which TensorRT does; called from another thread.
 
     Raises
     ------
@@ -181,7 +193,7 @@ def open_prepared(name: str, model: bytes, *, precision: str, threads: int) -> E
     """
     check_available(name)
     if name in PREPARERS:
-        PREPARERS[name].load()(model, name=name, precision=precision, threads=threads)
+        PREPARERS[name].load()(model, name=name, precision=precision, threads=threads, progress=progress)
     return open_engine(name, model, precision=precision, threads=threads)
 
 

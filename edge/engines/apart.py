@@ -15,7 +15,7 @@ from typing import IO, Any, BinaryIO, TypeVar
 from numpy.typing import NDArray
 
 from edge.child import ending, import_path
-from edge.engines import check_feeds
+from edge.engines import Progress, check_feeds
 from edge.engines.apart_worker import (
     Answer,
     AskPeak,
@@ -25,6 +25,7 @@ from edge.engines.apart_worker import (
     Opened,
     Peak,
     Settings,
+    Step,
     read_tensors,
     write_tensors,
 )
@@ -72,6 +73,8 @@ class EngineApart:
         own process was stopped hardly counts.
     opener : str
         ``module:name`` of what stands in for `edge.engines.open_engine`; for tests.
+    progress : callable, optional
+        Hears how far an opener is that takes one (`edge.engines.open_prepared`); what it returns stops nothing.
 
     Attributes
     ----------
@@ -86,7 +89,7 @@ class EngineApart:
         There is no engine by that name.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all but two by name, and most have a usual value
         self,
         name: str,
         model: bytes,
@@ -96,6 +99,7 @@ class EngineApart:
         opening_seconds: float = OPENING_SECONDS,
         seconds: float = SECONDS,
         opener: str = OPENER,
+        progress: Progress | None = None,
     ) -> None:
         settings = Settings(
             name=name,
@@ -105,8 +109,10 @@ class EngineApart:
             model_bytes=len(model),
             opening_seconds=opening_seconds,
             seconds=seconds,
+            progress=progress is not None,
         )
         self.last_seconds = 0.0
+        self._progress = progress
         self._name = name
         self._seconds = seconds
         self._gone = ""
@@ -173,7 +179,7 @@ class EngineApart:
     ) -> tuple[A, dict[str, NDArray[Any]]]:
         """The child's answer and the tensors that came with it; what the engine raised there is raised here."""
         try:
-            answer, tensors = self._child.exchange(send, lambda stream: _read(stream, kind), seconds)
+            answer, tensors = self._child.exchange(send, lambda stream: _read(stream, kind, self._progress), seconds)
         except ChildGoneError as gone:
             self._gone = str(gone)
             raise self._error(self._gone, reason) from gone
@@ -194,17 +200,24 @@ def _write(stream: BinaryIO, model: bytes) -> None:
     stream.flush()
 
 
-def _read(stream: BinaryIO, kind: type[A]) -> tuple[A | Failed, dict[str, NDArray[Any]]]:
-    frame = read_frame(stream)
-    if frame is None:
-        raise FrameError("The end, expected an answer.")
-    answer: Answer = parse(Answer, frame[0])  # type: ignore[arg-type]
+def _read(stream: BinaryIO, kind: type[A], progress: Progress | None) -> tuple[A | Failed, dict[str, NDArray[Any]]]:
+    answer = _answer(stream)
+    while isinstance(answer, Step) and progress is not None:
+        progress(answer.phase, answer.step, answer.steps)
+        answer = _answer(stream)
     if not isinstance(answer, (kind, Failed)):
         raise FrameError(f"An answer of the kind {answer.kind}, expected {kind.__name__}.")
     if isinstance(answer, Failed) and answer.code is not None and answer.code not in REASONS:
         raise FrameError(f"A failure with the code {answer.code}.")
     count = answer.tensors if isinstance(answer, Inferred) else 0
     return answer, read_tensors(stream, count, _LARGEST_ANSWER_BYTES)
+
+
+def _answer(stream: BinaryIO) -> Answer:
+    frame = read_frame(stream)
+    if frame is None:
+        raise FrameError("The end, expected an answer.")
+    return parse(Answer, frame[0])  # type: ignore[arg-type]
 
 
 def _raised(failed: Failed) -> EdgerunError:

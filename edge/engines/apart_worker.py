@@ -24,8 +24,8 @@ from typing import Annotated, Any, BinaryIO, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.engines import Engine, EngineFacts, TensorSpec
-from edge.errors import EngineError, UsageError
+from edge.engines import Engine, EngineFacts, Progress, TensorSpec
+from edge.errors import CodedError, UsageError
 from edge.frames import FrameError, read_frame, write_frame
 from edge.reasons import ENGINE_OPEN, ENGINE_RUN, Reason
 from edge.table import Entry
@@ -43,12 +43,13 @@ NO_LIMIT_BYTES = 1 << 62
 """The child takes whatever its parent feeds it."""
 
 _ALARM_FACTOR = 1.5
+_STEP_SECONDS = 0.2
 _LONGEST_MESSAGE = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the child is told when it is started; `model_bytes` of ONNX follow on stdin."""
+    """What the child is told when it is started; `model_bytes` of ONNX follow on stdin. `progress`: `Step` is sent."""
 
     name: str
     precision: str
@@ -57,6 +58,7 @@ class Settings:
     model_bytes: int
     opening_seconds: float
     seconds: float
+    progress: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,16 @@ class AskPeak:
     """Say how much memory it took so far."""
 
     kind: Literal["ask-peak"] = "ask-peak"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """How far opening is, as of `edge.engines.Progress`; any number of them come before the answer."""
+
+    kind: Literal["step"] = "step"
+    phase: str
+    step: int
+    steps: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +145,7 @@ class Tensor:
 
 
 Request = Infer | AskPeak
-Answer = Opened | Inferred | Peak | Failed
+Answer = Step | Opened | Inferred | Peak | Failed
 
 
 def write_tensors(stream: BinaryIO, tensors: Tensors) -> None:
@@ -223,8 +235,9 @@ def _serve(told: Settings, inbox: queue.SimpleQueue[Any], answers: BinaryIO) -> 
     """Open the engine and answer requests as long as there are any."""
 
     def opened() -> Engine:
+        heard = {"progress": _teller(answers)} if told.progress else {}
         engine: Engine = Entry(told.opener).load()(
-            told.name, inbox.get(), precision=told.precision, threads=told.threads
+            told.name, inbox.get(), precision=told.precision, threads=told.threads, **heard
         )
         return engine
 
@@ -239,6 +252,20 @@ def _serve(told: Settings, inbox: queue.SimpleQueue[Any], answers: BinaryIO) -> 
             write_frame(answers, dump(Peak(bytes=_peak_bytes())))
         else:
             _infer(engine, feeds, told, answers)
+
+
+def _teller(answers: BinaryIO) -> Progress:
+    """What an engine tells its steps to while it opens; nothing else is written meanwhile."""
+    last: list[float] = []
+
+    def tell(phase: str, step: int, steps: int) -> bool:
+        now = time.monotonic()
+        if not last or step == steps or now - last[0] >= _STEP_SECONDS:
+            last[:] = [now]
+            write_frame(answers, dump(Step(phase=phase, step=step, steps=steps)))
+        return True
+
+    return tell
 
 
 def _infer(engine: Engine, feeds: Tensors, told: Settings, answers: BinaryIO) -> None:
@@ -263,7 +290,7 @@ def _attempt(action: Callable[[], T], seconds: float, reason: Reason, doing: str
         return action()
     except UsageError as error:
         return Failed(code=None, message=error.message)
-    except EngineError as error:
+    except CodedError as error:
         return Failed(code=error.reason.code, message=error.message)
     except Exception as error:  # noqa: BLE001 -- no engine should, but its package may be broken, or memory scarce
         words = textwrap.shorten(f"{type(error).__name__}: {error}", _LONGEST_MESSAGE)

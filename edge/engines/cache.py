@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from edge.errors import EngineError, UsageError
-from edge.reasons import CACHE_UNSAFE
+from edge.errors import EngineError, OutputError, UsageError
+from edge.reasons import CACHE_UNSAFE, DISK_FULL
 from edge.typed import TypedError, dump, parse
 from edge.write.files import UNFINISHED, mapped
 
@@ -196,14 +196,12 @@ class Store:
         Raises
         ------
         OutputError
-            ``W800`` or ``W801``.
-        UsageError
-            It alone is more than the store may hold.
+            ``W800`` or ``W801``; also where it alone is more than the store may hold.
         """
         head, path = _head_of(conditions), self._path(conditions)
         if len(payload) > self._limit_bytes:
             found = f"found {len(payload)} bytes, expected no more than EDGERUN_CACHE_BYTES, {self._limit_bytes}"
-            raise UsageError(f"Keeping a prepared model in {self._folder}: {found}. Raise it.")
+            raise OutputError(f"Keeping a prepared model in {self._folder}: {found}. Raise it.", DISK_FULL)
         parts = [MAGIC + _LENGTHS.pack(len(head), len(payload)) + head, payload]
         parts.append(self._code(parts))
         with mapped(path):

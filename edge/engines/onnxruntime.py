@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from edge.engines import EngineFacts, TensorSpec, check_feeds
+from edge.engines import EngineFacts, Progress, TensorSpec, check_feeds
 from edge.engines.kept import Artefact, keep_if_faster, kept
 from edge.errors import EngineError
 from edge.gpu import find_gpu
@@ -107,14 +107,15 @@ class OnnxRuntimeEngine:
         self._session = None
 
 
-def prepare(model: bytes, *, name: str, precision: str, threads: int) -> None:
-    """Keep the graph as ONNX Runtime optimises it for this processor, if opening is faster with it.
+def prepare(model: bytes, *, name: str, precision: str, threads: int, progress: Progress | None = None) -> None:
+    """Keep the graph as ONNX Runtime optimises it for this processor, if opening is faster; `progress` hears nothing.
 
     Raises
     ------
     EngineError
         ``E501``.
     """
+    _ = progress
 
     def make() -> bytes:
         with tempfile.TemporaryDirectory() as folder:

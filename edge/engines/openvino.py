@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU."""
+"""OpenVINO: on the CPU, and on an Intel GPU, on which it has never run."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from edge.engines import EngineFacts, TensorSpec, check_feeds
+from edge.engines import EngineFacts, Progress, TensorSpec, check_feeds
 from edge.engines.kept import Artefact, keep_if_faster, kept
 from edge.engines.signal_stack import keeping_signal_stack
 from edge.errors import EngineError
-from edge.reasons import ENGINE_OPEN, ENGINE_RUN
+from edge.reasons import ENGINE_OPEN, ENGINE_RUN, GPU_LOST
 from edge.typed import dump, parse
 
 CONVERTER = "openvino.tools.ovc"
@@ -41,8 +41,10 @@ with _without(CONVERTER):
     import openvino as ov
     from openvino.frontend import FrontEndManager
 
-DEVICE = "CPU"
 LONGEST_MESSAGE = 300
+DRIVER = (
+    "It needs Intel's compute driver (Debian and Ubuntu: intel-opencl-icd) and a user who may use /dev/dri (render)."
+)
 FRAMES = ("Exception from ", "Check '", "FrontEnd API failed with ", "Caught exception: ")
 """How lines of its messages begin that say where in its source code, not what."""
 
@@ -61,6 +63,19 @@ DTYPES: Mapping[str, str] = {
     "boolean": "bool",
 }
 """OpenVINO's words for the tensors that numpy can hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """What of OpenVINO computes: its name in `edge.engines.ENGINES`, and OpenVINO's own for the kind of device."""
+
+    engine: str
+    device: str
+
+
+CPU = Plugin(engine="openvino", device="CPU")
+GPU = Plugin(engine="openvino-gpu", device="GPU")
+PLUGINS: Mapping[str, Plugin] = {plugin.engine: plugin for plugin in (CPU, GPU)}
 
 
 class OpenVinoEngine:
@@ -85,14 +100,19 @@ class OpenVinoEngine:
     compilation for other batches would cost hundreds of milliseconds.
     """
 
+    plugin: ClassVar[Plugin] = CPU
+
     def __init__(self, model: bytes, *, precision: str, threads: int) -> None:
+        wanted = _Wanted(plugin=self.plugin, precision=precision, threads=threads)
         try:
             core = ov.Core()
+            if self.plugin is GPU:
+                _check_gpu(core)
             with keeping_signal_stack():
-                found = _imported(core, model, precision, threads) or _compile(core, model, threads)
+                found = _imported(core, model, wanted) or _compile(core, model, wanted)
             self._compiled, self.inputs, self.outputs = found
             self._request = self._compiled.create_infer_request()
-            self.facts = _facts(core, self._compiled, precision)
+            self.facts = _facts(core, self._compiled, wanted)
         except EngineError:
             raise
         except Exception as error:  # its errors have no common base but Exception
@@ -117,6 +137,27 @@ class OpenVinoEngine:
         self._request = self._compiled = None
 
 
+class OpenVinoGpuEngine(OpenVinoEngine):
+    """The same on the first Intel GPU; its driver compiles the kernels.
+
+    Raises
+    ------
+    EngineError
+        ``E501``; ``E504``: OpenVINO finds no GPU.
+    """
+
+    plugin = GPU
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """How a model is to be loaded."""
+
+    plugin: Plugin
+    precision: str
+    threads: int
+
+
 Loaded = tuple[Any, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 """A compiled model, its inputs and its outputs."""
 
@@ -129,51 +170,70 @@ class Ports:
     outputs: tuple[TensorSpec, ...]
 
 
-def prepare(model: bytes, *, name: str, precision: str, threads: int) -> None:
-    """Keep the model as OpenVINO compiles it for this processor, if opening is faster with it.
+def prepare(model: bytes, *, name: str, precision: str, threads: int, progress: Progress | None = None) -> None:
+    """Keep the model as OpenVINO compiles it for this processor or GPU, if opening is faster; `progress` hears nothing.
 
     Raises
     ------
     EngineError
         ``E501``.
     """
+    _ = progress
+    wanted = _Wanted(plugin=PLUGINS[name], precision=precision, threads=threads)
+    opener = {CPU: OpenVinoEngine, GPU: OpenVinoGpuEngine}[wanted.plugin]
 
     def make() -> bytes:
         with keeping_signal_stack():
-            compiled, inputs, outputs = _compile(ov.Core(), model, threads)
+            compiled, inputs, outputs = _compile(ov.Core(), model, wanted)
         blob = io.BytesIO()
         compiled.export_model(blob)
         return json.dumps(dump(Ports(inputs=inputs, outputs=outputs))).encode() + b"\n" + blob.getvalue()
 
     def opened() -> OpenVinoEngine:
-        return OpenVinoEngine(model, precision=precision, threads=threads)
+        return opener(model, precision=precision, threads=threads)
 
-    keep_if_faster(_blob(model, precision, threads, name), make, opened)
+    keep_if_faster(_blob(ov.Core(), model, wanted), make, opened)
 
 
-def _blob(model: bytes, precision: str, threads: int, name: str = "openvino") -> Artefact:
-    settings = {option: str(value) for option, value in _options(threads).items()}
+def _blob(core: Any, model: bytes, wanted: _Wanted) -> Artefact:
+    settings = {option: str(value) for option, value in _options(wanted).items()}
+    if wanted.plugin is GPU:  # of the CPU the artefact itself tells
+        settings["device"] = _device_name(core, wanted.plugin)
     return Artefact(
-        kind="openvino-blob", engine=name, version=ov.get_version(), model=model, precision=precision, settings=settings
+        kind="openvino-blob",
+        engine=wanted.plugin.engine,
+        version=ov.get_version(),
+        model=model,
+        precision=wanted.precision,
+        settings=settings,
     )
 
 
-def _imported(core: Any, model: bytes, precision: str, threads: int) -> Loaded | None:
+def _imported(core: Any, model: bytes, wanted: _Wanted) -> Loaded | None:
     """The model as it was compiled before; None where none was kept or it does not load, which is no reason to fail."""
-    payload = kept(_blob(model, precision, threads))
+    payload = kept(_blob(core, model, wanted))
     if payload is None:
         return None
     head, _, blob = payload.partition(b"\n")
     try:
         ports = parse(Ports, json.loads(head))
-        return core.import_model(io.BytesIO(blob), DEVICE, _options(threads)), ports.inputs, ports.outputs
+        device, options = wanted.plugin.device, _options(wanted)
+        return core.import_model(io.BytesIO(blob), device, options), ports.inputs, ports.outputs
     except Exception:  # noqa: BLE001 -- its errors have no common base; the model itself is compiled instead
         return None
 
 
-def _compile(core: Any, model: bytes, threads: int) -> Loaded:
+def _compile(core: Any, model: bytes, wanted: _Wanted) -> Loaded:
     graph, inputs, outputs = _read(model)
-    return core.compile_model(graph, DEVICE, _options(threads)), inputs, outputs
+    return core.compile_model(graph, wanted.plugin.device, _options(wanted)), inputs, outputs
+
+
+def _check_gpu(core: Any) -> None:
+    """Refuse a GPU that OpenVINO does not find, though the system shows one."""
+    devices = core.available_devices
+    if not any(name.partition(".")[0] == GPU.device for name in devices):
+        found = f"OpenVINO finds {', '.join(devices) or 'no device'}, expected {GPU.device}"
+        raise EngineError(f"Opening {GPU.engine} {_version()}: {found}. {DRIVER}", GPU_LOST)
 
 
 def _read(model: bytes) -> tuple[Any, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
@@ -195,27 +255,34 @@ def _specs(names: Sequence[str], ports: Sequence[Any]) -> tuple[TensorSpec, ...]
     return tuple(_spec(name, port) for name, port in zip(names, ports, strict=True))
 
 
-def _options(threads: int) -> dict[str, Any]:
-    return {
-        "INFERENCE_NUM_THREADS": threads,
+def _options(wanted: _Wanted) -> dict[str, Any]:
+    options: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "EXECUTION_MODE_HINT": "ACCURACY",  # its default quantises some activations while it runs
-        "INFERENCE_PRECISION_HINT": "f32",  # its default is bf16 or f16 on a CPU that has it
-        "ENABLE_CPU_PINNING": False,  # pinned, the threads of several processes meet on the same cores
+        "INFERENCE_PRECISION_HINT": "f32",  # its default is bf16 or f16 on a CPU that has it, and f16 on a GPU
     }
+    if wanted.plugin is GPU:
+        return options
+    options["INFERENCE_NUM_THREADS"] = wanted.threads
+    options["ENABLE_CPU_PINNING"] = False  # pinned, the threads of several processes meet on the same cores
+    return options
 
 
-def _facts(core: Any, compiled: Any, precision: str) -> EngineFacts:
+def _facts(core: Any, compiled: Any, wanted: _Wanted) -> EngineFacts:
     """Read back what was granted, which need not be what was asked for."""
-    full_name = core.get_property(DEVICE, "FULL_DEVICE_NAME").strip()
+    full_name = _device_name(core, wanted.plugin)
     floats = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     return EngineFacts(
-        name="openvino",
+        name=wanted.plugin.engine,
         version=_version(),
         provider=f"{','.join(compiled.get_property('EXECUTION_DEVICES'))} ({full_name}), floating point in {floats}",
-        precision=precision,
-        threads=compiled.get_property("INFERENCE_NUM_THREADS"),
+        precision=wanted.precision,
+        threads=wanted.threads if wanted.plugin is GPU else compiled.get_property("INFERENCE_NUM_THREADS"),
     )
+
+
+def _device_name(core: Any, plugin: Plugin) -> str:
+    return str(core.get_property(plugin.device, "FULL_DEVICE_NAME")).strip()
 
 
 def _spec(name: str, port: Any) -> TensorSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edge.device import installed_version, machine_name
+from edge.device import installed_version, intel_gpu, machine_name
 from edge.engines import ENGINES
 from edge.gpu import find_gpu
 from edge.table import Entry
@@ -30,12 +30,15 @@ class Source:
         A command that must come before it.
     system : str
         Where the system brings it instead.
+    driver : str
+        What its device needs beside the packages.
     """
 
     distributions: tuple[str, ...]
     wheels: tuple[str, ...]
     first: str = ""
     system: str = ""
+    driver: str = ""
 
 
 SOURCES: Mapping[str, Source] = {
@@ -46,6 +49,12 @@ SOURCES: Mapping[str, Source] = {
         wheels=("onnxruntime-gpu[cuda,cudnn]",),
         first="pip uninstall --yes onnxruntime",  # both are the one package `onnxruntime` and write over each other
         system="on a Jetson, the wheel onnxruntime-gpu that NVIDIA publishes for its JetPack",
+    ),
+    "openvino-gpu": Source(
+        distributions=("openvino",),
+        wheels=("openvino",),
+        driver="an Intel GPU, its driver for computing (Debian and Ubuntu: apt install intel-opencl-icd; without"
+        " internet, the .deb files that Intel publishes with its compute-runtime), and a user of the group render",
     ),
     "tensorrt": Source(
         distributions=("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
@@ -79,6 +88,8 @@ class EngineHere:
         The same for a machine without internet: the first line on one that has it.
     system : str
         What the system may bring instead.
+    driver : str
+        What lacks beside packages, where it can be told.
     """
 
     name: str
@@ -88,12 +99,17 @@ class EngineHere:
     get: tuple[str, ...] = ()
     offline: tuple[str, ...] = ()
     system: str = ""
+    driver: str = ""
 
 
 def engines_here() -> tuple[EngineHere, ...]:
     """Return every engine that edgerun knows, importing none of them."""
-    gpu = find_gpu()
-    devices = {"": machine_name(), "NVIDIA GPU": f"{gpu.name}, driver {gpu.driver}" if gpu else "no NVIDIA GPU answers"}
+    gpu, intel = find_gpu(), intel_gpu()
+    devices = {
+        "": machine_name(),
+        "NVIDIA GPU": f"{gpu.name}, driver {gpu.driver}" if gpu else "no NVIDIA GPU answers",
+        "Intel GPU": f"Intel GPU {intel}" if intel else "no Intel GPU shows itself",
+    }
     return tuple(_engine(name, entry, devices[entry.device]) for name, entry in ENGINES.items())
 
 
@@ -101,8 +117,9 @@ def _engine(name: str, entry: Entry, device: str) -> EngineHere:
     source, missing = SOURCES[name], entry.missing()
     versions = (installed_version(item) for item in source.distributions)
     version = next((found for found in versions if found), None)
+    driver = source.driver if entry.device in missing else ""
     if not set(missing) - {entry.device}:
-        return EngineHere(name=name, version=version, device=device, missing=missing)
+        return EngineHere(name=name, version=version, device=device, missing=missing, driver=driver)
     wheels = " ".join(f'"{wheel}"' if "[" in wheel else wheel for wheel in source.wheels)
     before = (source.first,) if source.first else ()
     return EngineHere(
@@ -113,6 +130,7 @@ def _engine(name: str, entry: Entry, device: str) -> EngineHere:
         get=(*before, f"pip install {wheels}"),
         offline=(f"{OFFLINE} {wheels}", *before, f"{INSTALL} {wheels}"),
         system=source.system,
+        driver=driver,
     )
 
 
@@ -125,8 +143,11 @@ def describe_engines(found: tuple[EngineHere, ...]) -> list[str]:
         for item in found
     ]
     for item in found:
+        if item.get or item.driver:
+            lines += ["", f"To get {item.name}:"]
+        lines += [f"  {item.driver}"] if item.driver else []
         if item.get:
-            lines += ["", f"To get {item.name}:", *(f"  {line}" for line in item.get)]
+            lines += [f"  {line}" for line in item.get]
             lines += [f"  or {item.system}"] if item.system else []
             lines += ["  without internet, the first line where there is some:"]
             lines += [f"    {line}" for line in item.offline]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.device import ACCELERATORS, machine_name, usable_cores, versions
+from edge.device import ACCELERATORS, intel_gpu, machine_name, usable_cores, versions
 from edge.gpu import find_gpu
 from edge.jetson import read_jetson
 
@@ -25,6 +25,8 @@ class Machine:
         Of the GPU that the process would use; None where none answers.
     power_mode : str, optional
         A Jetson's, which sets its clocks.
+    intel_gpu : str, optional
+        PCI name of the Intel GPU; None where there is none.
     """
 
     processor: str
@@ -33,6 +35,7 @@ class Machine:
     gpu_uuid: str | None = None
     driver: str | None = None
     power_mode: str | None = None
+    intel_gpu: str | None = None
 
 
 def this_machine() -> Machine:
@@ -45,6 +48,7 @@ def this_machine() -> Machine:
         gpu_uuid=gpu.uuid if gpu else None,
         driver=gpu.driver if gpu else None,
         power_mode=jetson.power_mode.name if jetson and jetson.power_mode else None,
+        intel_gpu=intel_gpu(),
     )
 
 

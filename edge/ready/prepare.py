@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from edge.engines import ENGINES, available_engines, check_available
+from edge.engines import ENGINES, Progress, available_engines, check_available
 from edge.errors import CodedError, EngineError
 from edge.pack.store import Pack
 from edge.ready.candidates import Candidate, candidates
@@ -27,7 +27,7 @@ STRICTER = 0.5
 Say = Callable[[str], None]
 
 
-def prepare_here(pack: Pack, engine: str | None, say: Say) -> Record:
+def prepare_here(pack: Pack, engine: str | None, say: Say, progress: Progress | None = None) -> Record:
     """Prepare a pack for this machine, write the record and return it.
 
     Parameters
@@ -36,6 +36,8 @@ def prepare_here(pack: Pack, engine: str | None, say: Say) -> Record:
         The only one to try; None tries all that are here.
     say : callable
         Hears how far it is.
+    progress : callable, optional
+        Hears how far compiling a model is; see `edge.engines.Progress`.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def prepare_here(pack: Pack, engine: str | None, say: Say) -> Record:
     if engine is not None:
         check_available(engine)
     engines = (engine,) if engine is not None else available_engines()
-    record = prepare_pack(pack, candidates(pack.manifest, engines), TrialApart(pack), say=say)
+    record = prepare_pack(pack, candidates(pack.manifest, engines), TrialApart(pack, progress=progress), say=say)
     write_record(record)
     return record
 
@@ -85,8 +87,7 @@ def prepare_pack(
     for each in tries:
         if each.usable and not each.candidate.judged:
             _prove(each, trial, say)
-    one = _proven(tries, trial, say, lambda found: found.cost_seconds(1))
-    many = _proven(tries, trial, say, lambda found: found.scan_seconds)
+    one, many = _proven(tries, trial, say, _to_first), _proven(tries, trial, say, _after_it)
     if one is None or many is None:
         told = "; ".join(f"{each.candidate.name}: {each.problem}" for each in tries) or "there is no candidate"
         raise EngineError(f"Preparing {pack.manifest.name}: {told}", NO_ENGINE)
@@ -183,14 +184,29 @@ def _prove(each: _Try, trial: Trial, say: Say) -> None:
         each.attempt(partial(each.proven, trial))
 
 
-def _proven(tries: Sequence[_Try], trial: Trial, say: Say, cost: Callable[[Measured], float]) -> _Try | None:
+def _to_first(visit: Visit) -> float:
+    """Seconds to the first result."""
+    return visit.open_seconds + visit.first_seconds
+
+
+def _after_it(visit: Visit) -> float:
+    """Seconds of each further scan."""
+    return visit.scan_seconds
+
+
+def _proven(tries: Sequence[_Try], trial: Trial, say: Say, cost: Callable[[Visit], float]) -> _Try | None:
     """The fastest that gives the known answers; the next one where the fastest does not."""
     while usable := [each for each in tries if each.usable]:
-        best = fastest(usable, lambda each: cost(each.measured()))
+        best = fastest(usable, partial(_beside, base=usable[0], cost=cost))
         _prove(best, trial, say)
         if best.usable:
             return best
     return None
+
+
+def _beside(each: _Try, base: _Try, cost: Callable[[Visit], float]) -> float:
+    """How many times as long it takes as another: within each round, as the machine may be slower in the next."""
+    return statistics.median(cost(own) / cost(other) for own, other in zip(each.visits, base.visits, strict=True))
 
 
 def _record(pack: Pack, tries: Sequence[_Try], one: _Try, many: _Try) -> Record:
@@ -204,8 +220,8 @@ def _record(pack: Pack, tries: Sequence[_Try], one: _Try, many: _Try) -> Record:
         prepared_utc=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
         machine=this_machine(),
         versions=engine_versions(),
-        one=_chosen(one, _why(one, base, lambda found: found.cost_seconds(1), "to the first result")),
-        many=_chosen(many, _why(many, base, lambda found: found.scan_seconds, "for each further scan")),
+        one=_chosen(one, _why(one, base, _to_first, "to the first result")),
+        many=_chosen(many, _why(many, base, _after_it, "for each further scan")),
         many_from=start,
         tried=tuple(each.tried() for each in tries),
     )
@@ -216,9 +232,9 @@ def _chosen(each: _Try, why: str) -> Chosen:
     return Chosen(engine=item.engine, precision=item.model.precision, file=item.model.file, judged=item.judged, why=why)
 
 
-def _why(each: _Try, base: _Try, cost: Callable[[Measured], float], what: str) -> str:
-    own, others = cost(each.measured()), cost(base.measured())
-    ratio = "" if each is base else f", {others / own:.2f} times as fast as {base.candidate.name}"
+def _why(each: _Try, base: _Try, cost: Callable[[Visit], float], what: str) -> str:
+    own = statistics.median(map(cost, each.visits))
+    ratio = "" if each is base else f", {1 / _beside(each, base, cost):.2f} times as fast as {base.candidate.name}"
     return f"{_told(own)} {what}{ratio}"
 
 

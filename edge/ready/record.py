@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from edge.engines.cache import read_own
+from edge.pack.manifest import Model
 from edge.pack.words import File, Name, Precision, Sha256
 from edge.ready.machine import Machine, engine_versions, this_machine
 from edge.ready.place import record_path
@@ -137,6 +138,12 @@ class Record:
         """Return the engine for a run of so many scans."""
         return self.many if scans >= self.many_from else self.one
 
+    def proves(self, model: Model, engine: str) -> bool:
+        """Return whether a model gave its known answers on an engine here, and all is as it was then."""
+        wanted = engine, model.precision, model.file
+        right = (each.golden and not each.problem for each in self.tried if _name_of(each) == wanted)
+        return any(right) and not self.differs()
+
     def differs(self) -> str:
         """Return what is not as it was when the pack was prepared, in words; nothing where all is."""
         here, now = this_machine(), engine_versions()
@@ -144,6 +151,10 @@ class Record:
         if changed:
             return f"prepared with another version of {', '.join(changed)}"
         return "" if here == self.machine else "prepared on another machine, GPU, driver or power mode"
+
+
+def _name_of(tried: Tried) -> tuple[str, str, str]:
+    return tried.engine, tried.precision, tried.file
 
 
 def write_record(record: Record) -> Path:

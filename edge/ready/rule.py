@@ -13,7 +13,7 @@ from edge.pack.manifest import Model
 from edge.pack.store import AUTO, Pack
 from edge.ready.candidates import candidates
 from edge.ready.place import record_path
-from edge.reasons import GOLDEN_FAILED, GPU_LOST, NO_ENGINE, PROVEN_HERE_ONLY
+from edge.reasons import GOLDEN_FAILED, GOLDEN_NOT_RUN, GPU_LOST, NO_ENGINE, PROVEN_HERE_ONLY
 
 if TYPE_CHECKING:
     from edge.ready.record import Chosen, Record, Tried
@@ -118,7 +118,15 @@ def _first_of(pack: Pack, wish: Wish, engines: Sequence[str]) -> Plan:
     if not engines:
         raise EngineError("Choosing an engine: none is installed.", NO_ENGINE)
     model, name = pack.choose_model(wish.precision, engines)
-    return Plan(engine=name, model=model)
+    return Plan(engine=name, model=model, notices=_unproven(pack, model, name))
+
+
+def _unproven(pack: Pack, model: Model, engine: str) -> tuple[Notice, ...]:
+    """What is to be said where the pack has known answers and no preparation that holds has run them on this engine."""
+    record = _record(pack)
+    if not pack.manifest.golden or (record and not isinstance(record, str) and record.proves(model, engine)):
+        return ()
+    return (Notice(reason=GOLDEN_NOT_RUN, severity="warn", detail=f"Engine {engine}, {model.precision}."),)
 
 
 def without_gpu(pack: Pack, wish: Wish, lost: str) -> Plan:
@@ -133,7 +141,7 @@ def without_gpu(pack: Pack, wish: Wish, lost: str) -> Plan:
     found = _first_of(pack, wish, engines)
     _check_right(pack, found, _record(pack))
     detail = f"Ran on {found.engine} instead of {lost}, as --allow-slower lets it."
-    return replace(found, notices=(Notice(reason=GPU_LOST, severity="warn", detail=detail),))
+    return replace(found, notices=(Notice(reason=GPU_LOST, severity="warn", detail=detail), *found.notices))
 
 
 def _record(pack: Pack) -> Record | str | None:

@@ -11,6 +11,7 @@ from itertools import cycle
 from typing import Protocol
 
 from edge.device import usable_cores
+from edge.engines import Progress
 from edge.engines.apart import OPENER, OPENING_SECONDS, SECONDS, EngineApart
 from edge.models import check_names
 from edge.pack.golden import GoldenResult, run_golden
@@ -59,6 +60,8 @@ class TrialApart:
         ``module:name`` of what stands in for `edge.engines.open_engine` and `edge.engines.open_prepared`; for tests.
     compiling_seconds, opening_seconds, seconds : float
         How long compiling, opening and one run may take.
+    progress : callable, optional
+        Hears how far compiling is, of engines that tell; see `edge.engines.Progress`.
     """
 
     def __init__(
@@ -70,8 +73,10 @@ class TrialApart:
         compiling_seconds: float = COMPILING_SECONDS,
         opening_seconds: float = OPENING_SECONDS,
         seconds: float = SECONDS,
+        progress: Progress | None = None,
     ) -> None:
         self._pack = pack
+        self._progress = progress
         self._sample = sample_of(pack)
         self._opener, self._preparer = opener, preparer
         self._compiling_seconds, self._opening_seconds, self._seconds = compiling_seconds, opening_seconds, seconds
@@ -79,7 +84,7 @@ class TrialApart:
     def compile(self, candidate: Candidate) -> float:
         """See `Trial.compile`."""
         started = time.perf_counter()
-        with self._opened(candidate, self._preparer, self._compiling_seconds):
+        with self._opened(candidate, self._preparer, self._compiling_seconds, self._progress):
             return time.perf_counter() - started
 
     def visit(self, candidate: Candidate) -> Visit:
@@ -102,7 +107,9 @@ class TrialApart:
             return run_golden(self._pack, candidate.model, engine)
 
     @contextmanager
-    def _opened(self, candidate: Candidate, opener: str, opening_seconds: float) -> Iterator[EngineApart]:
+    def _opened(
+        self, candidate: Candidate, opener: str, opening_seconds: float, progress: Progress | None = None
+    ) -> Iterator[EngineApart]:
         data, _ = self._pack.read_model(candidate.model)
         engine = EngineApart(
             candidate.engine,
@@ -112,6 +119,7 @@ class TrialApart:
             opening_seconds=opening_seconds,
             seconds=self._seconds,
             opener=opener,
+            progress=progress,
         )
         with closing(engine):
             check_names(self._pack, engine)

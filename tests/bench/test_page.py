@@ -9,13 +9,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from edge.bench import svg
 from edge.bench.compare import compare
-from edge.bench.markup import Markup, element, joined
 from edge.bench.page import page
 from edge.bench.report import BenchReport
-from edge.bench.words import MISSING, cautions, lead, terminal
-from tests.bench.reports import UNTOLD, machine, pack, report, scenario
+from edge.bench.soak import soak_of
+from edge.bench.words import cautions, lead, tail_words, terminal
+from edge.page.tables import MISSING
+from tests.bench.reports import QUIET, UNTOLD, machine, pack, report, scenario
 
 HOSTILE = '<script src="http://evil.example/x.js">alert("&amp;")</script>\'"><img src=x onerror=alert(1)>'
 
@@ -143,6 +143,28 @@ def test_an_untrained_pack_phantoms_a_busy_and_a_throttled_machine_are_told_firs
     assert all(sentence in words(page(made)) for sentence in said)
 
 
+def test_a_machine_that_slows_itself_down_in_the_soak_alone_is_told_of_too() -> None:
+    made = report()
+    assert made.soak is not None
+    hot = replace(made, soak=replace(made.soak, conditions=replace(QUIET, throttled={"thermal zone 0": 3})))
+    assert "The machine slowed itself down: thermal zone 0." in "".join(cautions(hot))
+    rows = [["".join(cell.itertext()) for cell in row] for row in tree(page(hot)).iter("tr")]
+    assert [row[6] for row in rows if row[:1] == ["soak"]] == ["thermal zone 0"]
+
+
+def test_the_slowest_scans_of_a_soak_are_told_beside_its_median() -> None:
+    samples = [(float(second), 30.0 if second % 50 == 0 else 10.0, None) for second in range(1, 501)]
+    made = report(soak=soak_of(samples, 1.0, QUIET))
+    assert any("p99 30 ms, 3.00 times p50" in line for line in terminal(made))
+    assert "p99" in words(page(made))
+
+
+def test_a_soak_of_an_earlier_version_has_no_percentiles_and_is_told_without() -> None:
+    made = report()
+    assert made.soak is not None
+    assert tail_words(replace(made.soak, quantiles=())) == ""
+
+
 def test_a_quiet_machine_with_a_trained_pack_needs_no_caution() -> None:
     assert list(cautions(report())) == []
 
@@ -166,40 +188,3 @@ def test_a_report_of_nothing_but_the_ceiling_is_a_page_too() -> None:
     text = page(replace(report(), scenarios=(), soak=None))
     assert "bare engine" in words(text)
     assert "How long a scan waits" not in words(text)
-
-
-@pytest.mark.parametrize("values", [[5.0], [5.0, 5.0], [0.001, 1e6], list(range(1, 500))])
-def test_a_distribution_of_any_values_is_drawn_inside_its_frame(values: list[float]) -> None:
-    drawn = ET.fromstring(svg.distribution(values, [svg.Mark(value=max(values), words="p99")], "ms", "t"))
-    _, _, width, height = map(float, str(drawn.get("viewBox")).split())
-    for box in drawn.iter("rect"):
-        x, y, wide, tall = (float(str(box.get(name))) for name in ("x", "y", "width", "height"))
-        assert -1e-6 <= x <= x + wide <= width
-        assert -1e-6 <= y <= y + tall <= height
-    assert sum(1 for _ in drawn.iter("rect")) >= 1
-
-
-def test_bars_are_as_long_as_their_values_and_what_is_below_zero_has_no_length() -> None:
-    rows = [svg.Bar(name=str(value), value=value, words="", shade=0) for value in (4.0, 2.0, -3.0)]
-    lengths = [float(str(box.get("width"))) for box in ET.fromstring(svg.bars(rows, "t")).iter("rect")]
-    assert lengths[0] == pytest.approx(2 * lengths[1])
-    assert lengths[2] == 1.0
-
-
-def test_a_line_has_a_point_for_each_value_and_rises_with_it() -> None:
-    drawn = ET.fromstring(svg.lines([0.0, 1.0, 2.0], [1.0, 3.0, 2.0], ("minutes", "ms"), "t"))
-    heights = [float(str(point.get("cy"))) for point in drawn.iter("circle")]
-    assert heights[1] < heights[2] < heights[0]
-
-
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.0, 0.05), (12.0, 13.0), (3.0, 3.0), (0.0, 1e6)])
-def test_ticks_are_few_and_lie_inside(low: float, high: float) -> None:
-    found = svg.ticks(low, high)
-    assert 1 <= len(found) <= 8
-    assert all(low - 1e-9 <= value <= high + 1e-9 for value in found)
-
-
-def test_text_is_escaped_and_markup_is_not() -> None:
-    assert joined("<", Markup("<b/>"), "&") == "&lt;<b/>&amp;"
-    assert element("p", title='"<>', hidden=None) == '<p title="&quot;&lt;&gt;"/>'
-    assert element("text", x=1.50, y=2) == '<text x="1.5" y="2"/>'

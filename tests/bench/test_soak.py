@@ -23,6 +23,14 @@ def test_memory_that_leaks_is_seen_to_grow_and_unknown_memory_is_no_zero() -> No
     assert soak_of([(time, ms, None) for time, ms, _ in leaking], 1.0, QUIET).growth_bytes is None
 
 
+def test_percentiles_are_those_of_all_scans() -> None:
+    samples = [(float(second), float(second), None) for second in range(1, 501)]
+    found = {each.percent: each for each in soak_of(samples, 1.0, QUIET).quantiles}
+    assert set(found) == {50.0, 90.0, 99.0}
+    assert found[99.0].found_ms == pytest.approx(495, abs=1)
+    assert found[99.0].at_most_ms == 500.0
+
+
 def test_every_scan_is_in_one_slice() -> None:
     samples = [(0.37 * number, 5.0, 1) for number in range(1, 90)]
     found = soak_of(samples, 1.0, QUIET)

@@ -43,7 +43,7 @@ def test_every_second_of_a_query_is_in_a_stage_or_left_over(examples: Path, tmp_
     cases = given([examples / "chest-normal-0234.dcm"], {}, {}).cases
     with Warm(Target(pack="chest-pneumonia")) as warm:
         query, _ = warm.ask(cases, tmp_path)
-    assert set(query.stages) == {"index", "choose", "read", "check", "prepare", "infer", "conclude", "write"}
+    assert set(query.stages) == {"index", "choose", "open", "read", "check", "prepare", "infer", "conclude", "write"}
     assert 0 < sum(query.stages.values()) <= query.seconds
     assert query.engine is not None
     assert query.engine.precision == "fp32"

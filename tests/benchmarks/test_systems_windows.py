@@ -27,6 +27,7 @@ from benchmarks.systems_windows import (
     contenders,
     equality_of,
     example_volume,
+    figures_of,
     has_monai,
     lines_of,
     phantom_volume,
@@ -232,3 +233,12 @@ def test_the_page_gives_the_committed_figures() -> None:
     assert f"load {told['report']['load'][0]:.0f} to {told['report']['load'][1]:.0f}" in page
     assert f"MONAI {told['versions']['monai']}" in page
     assert (told["report"]["speed"], told["report"]["equality"]) == ("met", "met")
+
+
+def test_the_better_engine_in_fp32_alone_has_the_aim_among_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, small = (replace(item, name=f"edgerun, {item.precision.upper()} on onnxruntime") for item in (OWN, SMALL))
+    monkeypatch.setitem(SECONDS, own.name, SECONDS["own"])
+    monkeypatch.setitem(SECONDS, small.name, SECONDS["small"])
+    found = figures_of(report(rows(PEER, own, small), PEER, own, small))
+    assert [(figure.found, figure.at_least) for figure in found] == [(2.0, FASTER), (4.0, None)]
+    assert found[0].what == f"phantom, 12 windows: {own.name} (1.5 s) beside MONAI at its faster"

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.engines import ENGINES
-from edge.engines.tensorrt import Progress, TensorRtEngine, TensorRtRtxEngine, plans, prepare, prepared
+from edge.engines import ENGINES, Progress
+from edge.engines.tensorrt import TensorRtEngine, TensorRtRtxEngine, plans, prepare, prepared
 from edge.engines.tensorrt import engine as engine_module
 from edge.engines.tensorrt.library import Library, import_library
 from edge.errors import EngineError

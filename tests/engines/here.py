@@ -25,7 +25,7 @@ def why_not(name: str) -> str:
     try:
         open_here(name, tiny_model(), precision="fp32", threads=1).close()
     except EngineError as error:
-        if "does not load here" not in error.message:
+        if "does not load here" not in error.message and "intel-opencl-icd" not in error.message:
             raise
-        return error.message  # its runtime does not serve this GPU
+        return error.message  # its runtime does not serve this GPU, or the GPU's driver lacks
     return ""

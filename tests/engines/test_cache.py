@@ -349,7 +349,7 @@ def test_one_that_is_replaced_needs_no_room_beside_itself(store: Store, folder: 
 def test_one_that_is_larger_than_all_may_be_is_refused_and_nothing_else_goes(store: Store, folder: Path) -> None:
     aged(folder, store, "abc")
     small = open_store(folder, limit_bytes=len(PAYLOAD) - 1)
-    with pytest.raises(UsageError, match=f"found {len(PAYLOAD)} bytes, expected no more than EDGERUN_CACHE_BYTES"):
+    with pytest.raises(OutputError, match=f"found {len(PAYLOAD)} bytes, expected no more than EDGERUN_CACHE_BYTES"):
         small.put(CONDITIONS, PAYLOAD)
     assert kept(store) == "abc"
 
@@ -457,7 +457,7 @@ def test_how_much_is_kept_is_what_the_environment_says(
 ) -> None:
     assert store._limit_bytes == LIMIT_BYTES
     monkeypatch.setenv("EDGERUN_CACHE_BYTES", "100")
-    with pytest.raises(UsageError, match="100"):
+    with pytest.raises(OutputError, match="100"):
         open_store(folder).put(CONDITIONS, PAYLOAD)
 
 

@@ -10,7 +10,7 @@ import textwrap
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,11 +19,20 @@ from onnx import NodeProto, TensorProto, helper
 
 pytest.importorskip("openvino")
 
-from edge.engines import Engine, open_engine
-from edge.engines.openvino import CONVERTER, DTYPES, OpenVinoEngine, _without, _words
+from edge.engines import ENGINES, Engine, open_engine
+from edge.engines.openvino import (
+    CONVERTER,
+    DTYPES,
+    PLUGINS,
+    OpenVinoEngine,
+    OpenVinoGpuEngine,
+    _without,
+    _words,
+    prepare,
+)
 from edge.errors import EngineError
 from edge.pack.store import EMBEDDED
-from edge.reasons import ENGINE_OPEN, ENGINE_RUN
+from edge.reasons import ENGINE_OPEN, ENGINE_RUN, GPU_LOST
 from edge.testing import tiny_model
 from tests.conftest import ROOT
 from tests.engines.test_onnxruntime import KINDS, of_type
@@ -144,7 +153,9 @@ def test_the_facts_say_on_what_and_in_what_it_computes() -> None:
 
 def test_the_facts_are_what_was_granted_not_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     granted = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "bf16", "PERFORMANCE_HINT": "LATENCY"}
-    monkeypatch.setattr("edge.engines.openvino._options", lambda threads: {**granted, "NUM_STREAMS": str(threads // 7)})
+    monkeypatch.setattr(
+        "edge.engines.openvino._options", lambda wanted: {**granted, "NUM_STREAMS": str(wanted.threads // 7)}
+    )
     facts = opened(tiny_model(), threads=7).facts
     assert facts.threads == 1
     if "bf16" not in facts.provider:
@@ -236,3 +247,91 @@ def test_a_module_is_out_of_reach_only_for_a_while(monkeypatch: pytest.MonkeyPat
     with _without("loaded"):
         assert sys.modules["loaded"] is loaded
     assert sys.modules["loaded"] is loaded
+
+
+# On an Intel GPU, which is made up ------------------------------------------------------------------------
+
+
+class MadeUpCore:
+    """OpenVINO on a machine with a GPU, on which the processor computes in its place."""
+
+    devices: ClassVar[list[str]] = ["CPU", "GPU.0", "GPU.1"]
+    name: ClassVar[str] = "Intel(R) Iris(R) Xe Graphics (iGPU)"
+    asked: ClassVar[list[tuple[str, str, dict[str, Any]]]] = []
+
+    def __init__(self) -> None:
+        self._core = REAL_CORE()
+        self.available_devices = list(self.devices)
+
+    def get_property(self, device: str, name: str) -> str:
+        return f"{self.name} " if device == "GPU" else str(self._core.get_property(device, name))
+
+    def compile_model(self, graph: object, device: str, options: dict[str, Any]) -> object:
+        self.asked.append(("compile", device, options))
+        return self._core.compile_model(graph, "CPU", options)
+
+    def import_model(self, blob: object, device: str, options: dict[str, Any]) -> object:
+        self.asked.append(("import", device, options))
+        return self._core.import_model(blob, "CPU", options)
+
+
+REAL_CORE = importlib.import_module("openvino").Core
+
+
+@pytest.fixture
+def made_up_gpu(monkeypatch: pytest.MonkeyPatch) -> type[MadeUpCore]:
+    monkeypatch.setattr("edge.engines.openvino.ov.Core", MadeUpCore)
+    monkeypatch.setattr(MadeUpCore, "asked", [])
+    return MadeUpCore
+
+
+def on_gpu(threads: int = 3) -> OpenVinoGpuEngine:
+    return OpenVinoGpuEngine(tiny_model(), precision="fp32", threads=threads)
+
+
+def test_on_a_gpu_the_facts_name_the_engine_and_the_gpu(made_up_gpu: type[MadeUpCore]) -> None:
+    facts = on_gpu().facts
+    assert (facts.name, facts.threads) == ("openvino-gpu", 3)
+    assert f"({made_up_gpu.name}), floating point in f32" in facts.provider
+
+
+def test_on_a_gpu_floats_stay_32_bits_and_nothing_is_asked_that_only_a_processor_has(
+    made_up_gpu: type[MadeUpCore],
+) -> None:
+    scores = on_gpu().infer({"image": np.ones((1, 1, 4, 4), np.float32)})["scores"]
+    assert scores == pytest.approx(10.0)
+    ((_, device, options),) = made_up_gpu.asked
+    assert device == "GPU"
+    assert options["INFERENCE_PRECISION_HINT"] == "f32"
+    assert not [name for name in options if "THREADS" in name or "PINNING" in name]
+
+
+def test_a_gpu_that_openvino_does_not_find_is_told_with_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, made_up_gpu: type[MadeUpCore]
+) -> None:
+    monkeypatch.setattr(made_up_gpu, "devices", ["CPU"])
+    with pytest.raises(EngineError, match=r"finds CPU, expected GPU\. .*intel-opencl-icd.*render") as caught:
+        on_gpu()
+    assert caught.value.reason is GPU_LOST
+
+
+def test_what_is_kept_for_one_gpu_serves_no_other_and_no_processor(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, made_up_gpu: type[MadeUpCore]
+) -> None:
+    monkeypatch.setenv("EDGERUN_CACHE", str(tmp_path))
+    monkeypatch.setattr("edge.engines.kept.GAIN", -9.0)  # kept even if opening is no faster with it
+    prepare(tiny_model(), name="openvino-gpu", precision="fp32", threads=3)
+
+    def first(opener: type[OpenVinoEngine]) -> str:
+        made_up_gpu.asked.clear()
+        opener(tiny_model(), precision="fp32", threads=3)
+        return made_up_gpu.asked[0][0]
+
+    assert first(OpenVinoGpuEngine) == "import"
+    assert first(OpenVinoEngine) == "compile"
+    monkeypatch.setattr(made_up_gpu, "name", "Intel(R) Arc(TM) A770")
+    assert first(OpenVinoGpuEngine) == "compile"
+
+
+def test_every_plugin_is_an_engine_of_the_table() -> None:
+    assert set(PLUGINS) == {name for name, entry in ENGINES.items() if "engines.openvino:" in entry.target}

@@ -10,7 +10,7 @@ import pytest
 from edge.engines.cache import ENTRY, open_store
 from edge.engines.tensorrt import engine as engine_module
 from edge.engines.tensorrt import plans
-from edge.errors import EngineError
+from edge.errors import EngineError, OutputError
 from edge.reasons import ENGINE_NOT_PREPARED, ENGINE_OPEN, GPU_LOST
 from tests.engines.fake_gpu import GPU, FakeMemory
 from tests.engines.fake_machine import CLASSES, Made, Place, machines
@@ -82,6 +82,15 @@ def test_a_build_that_is_stopped_leaves_nothing(place: Place) -> None:
     assert entries(place) == []
     assert not place.prepared()
     assert place.memory.closed
+
+
+def test_a_plan_that_is_larger_than_all_that_may_be_kept_is_told_and_not_kept(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGERUN_CACHE_BYTES", "1")
+    with pytest.raises(OutputError, match=r"expected no more than EDGERUN_CACHE_BYTES, 1\. Raise it"):
+        place.prepare()
+    assert not place.prepared()
 
 
 def test_a_model_that_is_refused_leaves_nothing(place: Place) -> None:

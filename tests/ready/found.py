@@ -133,7 +133,7 @@ def heard() -> tuple[list[str], Callable[[str], None]]:
 
 def no_gpu(patch: pytest.MonkeyPatch) -> None:
     """The GPU is pulled out."""
-    patch.setattr("edge.table.DEVICES", {"NVIDIA GPU": lambda: False})
+    patch.setattr("edge.table.DEVICES", {"NVIDIA GPU": lambda: False, "Intel GPU": lambda: False})
     patch.setattr("edge.gpu.find_gpu", lambda: None)
     patch.setattr("edge.ready.machine.find_gpu", lambda: None)
 
@@ -149,7 +149,7 @@ def with_gpu(patch: pytest.MonkeyPatch, engines: Sequence[str] = ("onnxruntime",
         opened.append(engine)
         return engine
 
-    patch.setattr("edge.table.DEVICES", {"NVIDIA GPU": lambda: True})
+    patch.setattr("edge.table.DEVICES", {"NVIDIA GPU": lambda: True, "Intel GPU": lambda: False})
     patch.setattr("edge.table._is_installed", lambda *_: True)
     patch.setattr("edge.gpu.find_gpu", lambda: GPU)
     patch.setattr("edge.ready.machine.find_gpu", lambda: GPU)

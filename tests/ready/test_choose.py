@@ -21,6 +21,11 @@ def test_what_is_hardly_faster_does_not_take_the_place_of_what_is_preferred() ->
     assert fastest([1.0, 1.0 - 2 * MARGIN], float) == 1.0 - 2 * MARGIN
 
 
+@pytest.mark.parametrize(("cost", "chosen"), [(1.049, 1.049), (1.051, 1.0)])
+def test_a_choice_costs_no_more_than_a_twentieth_above_the_best(cost: float, chosen: float) -> None:
+    assert fastest([cost, 1.0], float) == chosen
+
+
 @pytest.mark.parametrize(
     ("one", "many", "scans"),
     [

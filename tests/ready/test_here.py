@@ -18,7 +18,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with nothing but Python."""
     lacking = {name: replace(entry, needs=("no_such_package",), build=None) for name, entry in ENGINES.items()}
     monkeypatch.setattr(here, "ENGINES", lacking)
-    monkeypatch.setattr("edge.table.DEVICES", {"NVIDIA GPU": lambda: False})
+    monkeypatch.setattr("edge.table.DEVICES", {"NVIDIA GPU": lambda: False, "Intel GPU": lambda: False})
 
 
 def one(name: str) -> EngineHere:
@@ -71,7 +71,7 @@ def test_a_jetson_has_tensorrt_from_its_system() -> None:
 
 def test_an_engine_that_lacks_a_gpu_alone_needs_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.table._is_installed", lambda *_: True)
-    monkeypatch.setattr("edge.table.DEVICES", {"NVIDIA GPU": lambda: False})
+    monkeypatch.setattr("edge.table.DEVICES", {"NVIDIA GPU": lambda: False, "Intel GPU": lambda: False})
     found = one(CUDA)
     assert (found.missing, found.get) == (("NVIDIA GPU",), ())
 

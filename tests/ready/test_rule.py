@@ -13,13 +13,14 @@ import pytest
 from edge.engines import ENGINES
 from edge.errors import EngineError, PackError
 from edge.models import Models
-from edge.pack.store import Pack
+from edge.pack.store import Pack, open_pack
+from edge.ready.machine import engine_versions
 from edge.ready.place import record_path
 from edge.ready.record import write_record
 from edge.ready.rule import Plan, Wish, is_settled, plan
-from edge.reasons import ENGINE_OPEN, GOLDEN_FAILED, GPU_LOST, NO_PRECISION, PROVEN_HERE_ONLY
+from edge.reasons import ENGINE_OPEN, GOLDEN_FAILED, GOLDEN_NOT_RUN, GPU_LOST, NO_PRECISION, PROVEN_HERE_ONLY
 from edge.table import Entry
-from edge.testing import FakeEngine
+from edge.testing import FakeEngine, write_tiny_pack
 from tests.ready.found import CUDA, GPU, chosen, heard, model, no_gpu, pack_with, record_of, tried, with_gpu
 
 FREE = Wish()
@@ -53,6 +54,39 @@ def prepared_for_gpu(pack: Pack, **changes: Any) -> None:
 def test_without_a_record_the_first_engine_that_the_model_is_proven_for_runs(pack: Pack) -> None:
     found, words = planned(pack)
     assert (found.engine, found.model.precision, found.recorded, words) == ("onnxruntime", "fp32", False, [])
+
+
+def test_where_nothing_was_prepared_every_result_says_that_the_known_answers_were_never_run(pack: Pack) -> None:
+    (notice,) = planned(pack)[0].notices
+    assert (notice.reason, notice.severity) == (GOLDEN_NOT_RUN, "warn")
+    assert notice.detail == "Engine onnxruntime, fp32."
+
+
+def test_a_pack_without_known_answers_has_none_that_were_not_run(tmp_path: Path) -> None:
+    assert planned(open_pack(write_tiny_pack(tmp_path / "tiny")))[0].notices == ()
+
+
+def test_only_the_engine_that_gave_the_known_answers_is_taken_for_proven(pack: Pack) -> None:
+    write_record(record_of(pack, chosen("onnxruntime")))
+    assert planned(pack, wish=Wish(engine="onnxruntime"))[0].notices == ()
+    for wish in (Wish(engine="openvino"), Wish(precision="int8")):
+        (notice,) = planned(pack, wish=wish)[0].notices
+        assert notice.reason is GOLDEN_NOT_RUN
+
+
+@pytest.mark.parametrize("changes", [{"golden": ()}, {"problem": "E501: It does not open."}])
+def test_an_engine_that_was_measured_alone_is_not_proven(pack: Pack, changes: dict[str, Any]) -> None:
+    other = replace(tried(chosen("openvino")), **changes)
+    write_record(record_of(pack, chosen("onnxruntime"), tried=(tried(chosen("onnxruntime")), other)))
+    (notice,) = planned(pack, wish=Wish(engine="openvino"))[0].notices
+    assert notice.reason is GOLDEN_NOT_RUN
+
+
+def test_what_was_proven_with_another_version_is_not_proven_now(pack: Pack) -> None:
+    write_record(record_of(pack, chosen("onnxruntime"), versions={**engine_versions(), "onnxruntime": "0.1"}))
+    found, words = planned(pack)
+    assert [notice.reason for notice in found.notices] == [GOLDEN_NOT_RUN]
+    assert "prepared with another version of onnxruntime" in words[0]
 
 
 @pytest.mark.parametrize(("scans", "expected"), [(1, ("onnxruntime", "fp32")), (10, ("openvino", "int8"))])
@@ -235,8 +269,8 @@ def test_a_slower_engine_runs_where_a_person_allows_it_and_every_result_says_so(
     no_gpu(monkeypatch)
     found, words = planned(pack, wish=SLOWER)
     assert (found.engine, words) == ("onnxruntime", [])
-    (notice,) = found.notices
-    assert (notice.reason, notice.severity) == (GPU_LOST, "warn")
+    notice, unproven = found.notices
+    assert (notice.reason, notice.severity, unproven.reason) == (GPU_LOST, "warn", GOLDEN_NOT_RUN)
     assert notice.detail == f"Ran on onnxruntime instead of {CUDA}, as --allow-slower lets it."
 
 
@@ -331,7 +365,7 @@ def test_a_gpu_that_is_lost_at_the_opening_is_treated_as_one_that_is_gone(
     assert caught.value.reason is GPU_LOST
     with Models(pack.path, None, "auto", allow_slower=True) as models:
         assert models.open(models.packs[0])[1].facts.name == "onnxruntime"
-        assert [notice.reason for notice in models.notices(models.packs[0])] == [GPU_LOST]
+        assert [notice.reason for notice in models.notices(models.packs[0])] == [GPU_LOST, GOLDEN_NOT_RUN]
 
 
 def test_any_other_failure_to_open_is_no_reason_for_another_engine(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:

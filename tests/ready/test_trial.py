@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.engines import Progress
 from edge.errors import CodedError, PackError
 from edge.pack.store import Pack, open_pack
 from edge.ready.candidates import Candidate
@@ -21,7 +22,7 @@ from tests.engines.test_apart import HOSTILE
 from tests.ready.found import candidate, pack_with
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals")
-OPENER = "tiny_engines:open_tiny"
+OPENER, IN_STEPS = "tiny_engines:open_tiny", "tiny_engines:open_in_steps"
 
 
 @pytest.fixture
@@ -44,6 +45,23 @@ def trial(pack: Pack, opener: str = OPENER, *, seconds: float = 60.0, opening_se
 def deed(pack: Pack, name: str) -> Candidate:
     """A candidate whose engine does something when it is opened or run, by its name."""
     return replace(candidate(pack.manifest, "onnxruntime"), engine=name)
+
+
+def steps() -> tuple[list[tuple[str, int, int]], Progress]:
+    """A list, and what adds to it."""
+    told: list[tuple[str, int, int]] = []
+
+    def hear(phase: str, step: int, of: int) -> bool:
+        told.append((phase, step, of))
+        return True
+
+    return told, hear
+
+
+def children() -> set[str]:
+    """The processes that this one has started and not buried, where the system tells."""
+    place = Path(f"/proc/self/task/{os.getpid()}/children")
+    return set(place.read_text(encoding="ascii").split()) if place.exists() else set()
 
 
 def failure(action: Callable[[], object]) -> CodedError:
@@ -71,6 +89,43 @@ def test_the_time_of_a_scan_is_that_of_all_its_windows(pack: Pack) -> None:
 def test_compiling_is_done_by_what_prepares(pack: Pack) -> None:
     here = TrialApart(pack, opener="tiny_engines:no_such", preparer=OPENER)
     assert here.compile(deed(pack, "right")) > 0
+
+
+def test_how_far_compiling_is_comes_out_of_the_other_process(pack: Pack) -> None:
+    told, hear = steps()
+    here = TrialApart(pack, opener=OPENER, preparer=IN_STEPS, progress=hear)
+    assert here.compile(deed(pack, "right")) > 0
+    assert told == [("Compiling", 1, 2), ("Compiling", 2, 2)]
+    assert here.visit(deed(pack, "right")).provider == "made up"
+
+
+def test_the_steps_of_tensorrt_itself_come_out_of_the_other_process(pack: Pack) -> None:
+    pytest.importorskip("tensorrt_rtx_bindings")
+    told, hear = steps()
+    here = TrialApart(pack, opener=OPENER, preparer="tiny_engines:open_built", progress=hear)
+    here.compile(deed(pack, "right"))
+    assert told
+    assert all(phase and 1 <= step <= steps for phase, step, steps in told)
+
+
+def test_an_interrupt_while_a_model_is_compiled_ends_the_other_process(pack: Pack) -> None:
+    """The interrupt comes as its first step is told, in the midst of its work."""
+
+    def interrupt(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    before = children()
+    with pytest.raises(KeyboardInterrupt):
+        TrialApart(pack, opener=OPENER, preparer=IN_STEPS, progress=interrupt).compile(deed(pack, "right"))
+    assert children() == before
+
+
+def test_a_plan_for_which_there_is_no_room_ends_its_candidate_alone(pack: Pack) -> None:
+    here = TrialApart(pack, opener=OPENER, preparer=IN_STEPS)
+    items = [deed(pack, "full"), deed(pack, "right")]
+    found = prepare_pack(pack, items, here, say=lambda _: None, rounds=1)
+    assert found.one.engine == "right"
+    assert found.tried[0].problem == "W801: Keeping a prepared model: found 9 bytes, expected no more than 8."
 
 
 def test_known_answers_are_compared(pack: Pack) -> None:

@@ -12,8 +12,7 @@
 Importing it imports neither TensorRT nor CUDA.
 """
 
-from edge.engines.tensorrt.build import Progress
 from edge.engines.tensorrt.engine import TensorRtEngine, TensorRtRtxEngine
 from edge.engines.tensorrt.plans import prepare, prepared
 
-__all__ = ["Progress", "TensorRtEngine", "TensorRtRtxEngine", "prepare", "prepared"]
+__all__ = ["TensorRtEngine", "TensorRtRtxEngine", "prepare", "prepared"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, TypeVar
 
+from edge.engines import Progress
 from edge.engines.tensorrt.library import (
     DTYPES,
     Library,
@@ -21,9 +22,6 @@ from edge.errors import EngineError
 from edge.reasons import ENGINE_NOT_PREPARED, ENGINE_OPEN
 
 T = TypeVar("T")
-
-Progress = Callable[[str, int, int], bool]
-"""Told of each step of each phase, by TensorRT's name for it: (phase, step from 1, steps); False stops the build."""
 
 LARGEST_BATCH = 8
 """How many scans a plan takes at once, at most: its memory grows with it."""

@@ -6,12 +6,12 @@ import hashlib
 from contextlib import closing
 from dataclasses import replace
 
+from edge.engines import Progress
 from edge.engines.cache import Conditions, Store, open_store
 from edge.engines.tensorrt.build import (
     LARGEST_BATCH,
     LARGEST_INPUT,
     OTHERWISE,
-    Progress,
     build_plan,
     workspace_limit,
 )

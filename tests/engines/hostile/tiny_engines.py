@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.engines import EngineFacts, TensorSpec
+from edge.engines import EngineFacts, Progress, TensorSpec
+from edge.errors import OutputError
+from edge.reasons import DISK_FULL
 from edge.table import Entry
 
 DEEDS: Any = Entry("hostile_engines:DEEDS").load()
@@ -19,6 +21,28 @@ DEEDS: Any = Entry("hostile_engines:DEEDS").load()
 def open_tiny(name: str, model: bytes, *, precision: str, threads: int) -> TinyEngine:  # noqa: ARG001
     """As `edge.engines.open_engine`."""
     return TinyEngine(name, precision, threads)
+
+
+def open_in_steps(
+    name: str, model: bytes, *, precision: str, threads: int, progress: Progress | None = None
+) -> TinyEngine:
+    """As `edge.engines.open_prepared`, telling its steps; what it compiles for the engine ``full`` finds no room."""
+    if progress is not None:
+        for step in (1, 2):
+            progress("Compiling", step, 2)
+    if name == "full":
+        raise OutputError("Keeping a prepared model: found 9 bytes, expected no more than 8.", DISK_FULL)
+    return open_tiny(name, model, precision=precision, threads=threads)
+
+
+def open_built(
+    name: str, model: bytes, *, precision: str, threads: int, progress: Progress | None = None
+) -> TinyEngine:
+    """The same with TensorRT for RTX itself, whose plan no machine without a GPU can load."""
+    Entry("edge.engines.tensorrt.build:build_plan").load()(
+        Entry("edge.engines.tensorrt.library:load_library").load()("tensorrt-rtx"), model, progress=progress
+    )
+    return open_tiny(name, model, precision=precision, threads=threads)
 
 
 class TinyEngine:
