@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONVERT := .venv-convert
 AARCH64 ?= build/aarch64
+# A process for each core; each may start engines and readers of its own, so no more than four.
+PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .PHONY: infer test lint unit test-convert docs pack bench requirements wheelhouse aarch64 clean
 
@@ -18,17 +20,18 @@ lint: $(VENV)/test
 	$(BIN)/mypy
 
 unit: $(VENV)/test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # What needs torch, and so is skipped by `make test`: recipes, export, the packs' reproduction. Several hundred MB.
 test-convert: $(CONVERT)/test
-	$(CONVERT)/bin/python -m pytest $(shell grep -rlE --include='*.py' 'importorskip."torch"|in ."torch"' tests)
+	$(CONVERT)/bin/python -m pytest $(PARALLEL) $(shell grep -rlE --include='*.py' 'importorskip."torch"|in ."torch"' tests)
 
 # The pages and schemas that are generated from the code.
 docs: $(VENV)/test
 	$(BIN)/python -m edge.schemas
 	$(BIN)/python -m edge.reasons_page
 	$(BIN)/python -m benchmarks.systems_page
+	$(BIN)/python -m benchmarks.tables
 
 # Build the embedded pack and the example scans again from the trained weights: make pack DATA=pneumoniamnist.npz
 pack: $(CONVERT)/test
@@ -40,10 +43,11 @@ bench: $(CONVERT)/test
 # Exact versions and hashes of all that a device gets, for both JetPacks and for PCs. Needs a package index. OpenVINO
 # works without its telemetry, and a clinic's machine has nobody to tell.
 PC_PYTHONS := 3.10 3.11 3.12 3.13
+DEVICE := pyproject.toml --extra objects --extra paper --extra evaluate
 requirements: $(VENV)/tools
-	$(call compile,3.10,aarch64,pyproject.toml requirements/jetson-py310.in,jetson-py310)
-	$(call compile,3.12,aarch64,pyproject.toml requirements/jetson-py312.in,jetson-py312)
-	set -e; $(foreach py,$(PC_PYTHONS),$(call compile,$(py),x86_64,pyproject.toml requirements/pc.in,pc-py$(subst .,,$(py)));)
+	$(call compile,3.10,aarch64,$(DEVICE) requirements/jetson-py310.in,jetson-py310)
+	$(call compile,3.12,aarch64,$(DEVICE) requirements/jetson-py312.in,jetson-py312)
+	set -e; $(foreach py,$(PC_PYTHONS),$(call compile,$(py),x86_64,$(DEVICE) --extra ocr requirements/pc.in,pc-py$(subst .,,$(py)));)
 	$(call compile,3.10,x86_64,requirements/build.in,build)
 compile = UV_CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/uv pip compile --quiet --upgrade --only-binary :all: \
 	--generate-hashes --no-emit-index-url --no-emit-package openvino-telemetry --python-version $(1) \

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from convert.cam import check_maps
 from convert.cases import Case
-from convert.collect import FLOOR, Collector, Seen, Thresholds, Truth, collector_of
+from convert.collect import Collector, Seen, Thresholds, Truth, collector_of
 from convert.familiar import OUTPUT
 from convert.familiar_limits import of_likeness, of_one
 from convert.labels import LabelledSet
@@ -30,6 +30,7 @@ from edge.pack.manifest import ClassificationTask, Manifest, Model, Threshold
 from edge.pack.tasks import answers_of
 from edge.pipeline import examine
 from edge.scan import Scan
+from edge.truth.boxes import FLOOR
 
 __all__ = ["Candidate", "Feed", "Measured", "Progress", "feeds_of", "measure", "scans_of"]
 

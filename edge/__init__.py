@@ -22,8 +22,11 @@ The way of the data, and where each part of it stands::
     write        report.json, and the pictures, pages and documents that are views of it
     objects      DICOM objects, made in a process of their own and proven in place
     words        what is said to people, in seven languages; fonts renders them
+    page         elements, tables and drawings of the pages that a browser opens
     replay       a report made again and compared
     site         a pack on a site's own scans: evaluated, and its thresholds set
+    truth        what is true of a scan beside what was said: masks and boxes
+    deidentify   studies handed on with nobody's name in them
     pack         the model pack: manifest, files, safety, installed packs
     reasons      every stable code, with plain words and what to do
     errors       the error tree and the exit codes
@@ -34,6 +37,17 @@ The way of the data, and where each part of it stands::
 Public names: `read_study`, and what the modules above document.
 """
 
-from edge.read import read_study
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge.read import read_study
 
 __all__ = ["read_study"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "read_study":
+        from edge.read import read_study  # noqa: PLC0415 -- the command starts its child before it imports anything
+
+        return read_study
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

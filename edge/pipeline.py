@@ -130,11 +130,11 @@ def run(request: Request, watcher: Watcher | None = None, child: Child | None = 
     ):
         asked = readers.index(request.paths)
         with clock("open"):
-            font = warm_up_writers(request.options.wanted)  # while the child reads the headers
+            font = desks.submit(warm_up_writers(request.options.wanted))  # while the child reads the headers
             models.warm_up()
         with clock("index"):
             found = asked.result(watcher.header if watcher else None)
-        font.join()
+        font.result()
         studies = together(studies_in(found), request.options.roles)
         models.expect(len(studies))
         with clock("open"):
@@ -179,10 +179,10 @@ def _begin(study: StudyIndex, request: Request, models: Models, readers: ScanRea
     choice = choose(study, models.packs, options.confirmed, options.roles, named=named)
     asked = Asked.of(study, choice.pack, options)
     turn = Turn(study=study, choice=choice, asked=asked, folder=request.out / asked.folder)
-    if (report := finished_report(turn.folder, asked.sha256)) is not None:
+    if (report := finished_report(turn.folder, asked.sha256)) is not None and not models.disown(report):
         turn.report.set_result(report)
         return turn
-    scans = tuple({name: readers.load(series) for name, series in group.items()} for group in choice.fitting)
+    scans = tuple({name: readers.load(series) for name, series in group.items()} for group in options.reading(choice))
     size = sum(series.bytes for group in choice.fitting for series in group.values())
     return replace(turn, scans=scans, bytes=size)
 
@@ -203,7 +203,7 @@ def _examine_study(
     ran = watcher.ran if watcher is not None else None
     if choice.pack is not None:
         pairs = zip(choice.fitting, turn.scans, strict=True)
-        outcomes += [_outcome(series, scans, choice.pack, asked, models, clock, ran) for series, scans in pairs]
+        outcomes += [outcome_of(series, scans, choice.pack, asked, models, clock, ran) for series, scans in pairs]
 
     def write() -> StudyReport:
         with clock("write"):
@@ -220,7 +220,7 @@ def _timed(turns: Iterable[Turn], clock: Clock) -> Iterator[tuple[Turn, Clock]]:
         clock = Clock()
 
 
-def _outcome(
+def outcome_of(
     of_inputs: Mapping[str, Series],
     reads: Mapping[str, Pending[Scan]],
     pack: Pack,

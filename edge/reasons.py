@@ -245,6 +245,84 @@ SOURCE_CHANGED = _reason(
     "A scan is not the one that the report was made from.",
     "Bring back the original file, or examine this one with `edgerun infer`.",
 )
+NOT_JUDGED = _reason(
+    "R350",
+    "not-judged",
+    "The object may name someone where nothing here can look: it is a document, raw data or of a private class.",
+    "Do not pass it on, or have a person clean it with the program that made it.",
+)
+SOUND_OR_VIDEO = _reason(
+    "R351",
+    "sound-or-video",
+    "The object holds sound or film, in which a person may be named or shown.",
+    "Do not pass it on, or have a person clean it with the program that made it.",
+)
+BURNED_IN_RISK = _reason(
+    "R352",
+    "burned-in-risk",
+    "Pictures of this kind often have names written in them, and nothing here has looked.",
+    "Install what looks (pip install 'edgerun[ocr]'); or look yourself, then use --burned-in keep.",
+)
+TEXT_BURNED_IN = _reason(
+    "R353",
+    "text-burned-in",
+    "Text was found in the picture.",
+    "Look at it; then have the text painted over with --burned-in blank, or leave the file out.",
+)
+SLIDE_LABEL = _reason(
+    "R354",
+    "slide-label",
+    "The picture shows the label of a slide, which often bears a name or number, sometimes in handwriting.",
+    "Do not pass it on; the slide itself is handed on without it.",
+)
+NOT_NAMED = _reason(
+    "R355",
+    "not-named",
+    "The object does not say what it is, or to which study and series it belongs.",
+    "Export it again from where it came from.",
+)
+A_DIRECTORY = _reason(
+    "R356",
+    "a-directory",
+    "The file is a directory of other files (DICOMDIR), which names their patients.",
+    "Nothing is to be done: whoever needs one makes it anew for the new files.",
+)
+NOT_DICOM = _reason(
+    "R357",
+    "not-dicom",
+    "The file is no DICOM; nothing can tell what it says of a patient, so it was not copied.",
+    "Look at it yourself before you pass it on.",
+)
+OTHER_BY_SAME_UID = _reason(
+    "R358",
+    "other-by-same-uid",
+    "Another object with the same UID was handed on already, so this one was not.",
+    "Find out at its source which of the two is right; UIDs must be unique.",
+)
+NO_TEXT_FINDER = _reason(
+    "R370",
+    "no-text-finder",
+    "What finds text that is burned into pictures is not installed, or is another version than was measured.",
+    "Install it (pip install 'edgerun[ocr]'), or look at every picture yourself before you pass it on.",
+)
+TEXT_FINDER_FAILED = _reason(
+    "R371",
+    "text-finder-failed",
+    "What finds text that is burned into pictures failed.",
+    "Run the same command again with less else running; if it stays so, look at the pictures yourself.",
+)
+TEXT_NOT_BLANKED = _reason(
+    "R372",
+    "text-not-blanked",
+    "Text was found in a picture whose kind of pixels cannot be blanked.",
+    "Do not pass the file on. Export it again from where it came from, without text in the picture.",
+)
+MOSTLY_TEXT = _reason(
+    "R373",
+    "mostly-text",
+    "So much of the picture looks like text that it is more likely a document or a picture of a screen.",
+    "Do not pass the file on without a look at it; a document has to be cleaned by a person.",
+)
 
 # P4xx: the pack ------------------------------------------------------------------------------------------
 NO_PACK = _reason(
@@ -342,6 +420,12 @@ SITE_SCANS_UNFIT = _reason(
     "site-scans-unfit",
     "The labelled scans of this site do not show where a threshold should be.",
     "Do not move the threshold. Ask why the scans were refused, or why the model does not tell them apart.",
+)
+GOLDEN_NOT_RUN = _reason(
+    "P416",
+    "golden-not-run",
+    "It was never checked on this computer that the model gives its known answers.",
+    "Have `edgerun prepare` run once for this pack on this computer; until then look twice at each result.",
 )
 
 # E5xx: the engine ----------------------------------------------------------------------------------------
@@ -754,6 +838,25 @@ GLASS_SKIPPED = _reason(
     "glass-skipped",
     "Parts of the slide that show bare glass were not shown to the model, as the pack asks for.",
     "Nothing is to be done, unless the tissue is very pale or lies in tiny specks: then look at the whole slide.",
+)
+
+BOX_BEYOND = _reason(
+    "C764",
+    "box-beyond",
+    "A true box of the table reaches beyond the scan that it is said to be in.",
+    "Check the unit of its numbers, and that it was drawn in this very scan. The row is in no figure.",
+)
+TRUTH_UNREADABLE = _reason(
+    "C765",
+    "truth-unreadable",
+    "A true mask of the table cannot be read, or is no single picture or volume.",
+    "Open it in another program and write it again, as NIfTI or PNG. The row is in no figure.",
+)
+NOT_COMPARED = _reason(
+    "C766",
+    "not-compared",
+    "What the model drew cannot be compared with the truth: it lies on other pixels than those of the scan.",
+    "Slides that are seen in windows are not compared yet.",
 )
 
 # W8xx: writing -------------------------------------------------------------------------------------------

@@ -337,7 +337,8 @@ def _scan_report(scan: Scan, asked: Asked) -> ScanReport:
         series_instance_uid=scan.identity.series_instance_uid,
         stack=scan.stack,
         unit=scan.unit,
-        grid=(scan.slide or scan).grid,
+        grid=scan.stored or (scan.slide or scan).grid,
+        decoded=scan.grid if scan.stored else None,
         lengths_told=scan.lengths_told,
         acquisition=_told(scan.acquisition),
         sources=scan.sources,
@@ -353,5 +354,5 @@ def _patient(identity: Identity, asked: Asked) -> PatientReport | None:
 
 
 def _told(acquisition: Acquisition) -> Acquisition:
-    """The acquisition without its one free text, into which people write names."""
-    return replace(acquisition, description=None)
+    """The acquisition without its free texts, into which people write names."""
+    return replace(acquisition, description=None, device=None)

@@ -95,6 +95,8 @@ class Acquisition:
         (0018,0050).
     field_strength_tesla : float, optional
         (0018,0087).
+    device : str, optional
+        Of which make it is: (0008,0070) and (0008,1090). Never which one: no station, no serial number.
     """
 
     modality: str | None = None
@@ -115,6 +117,7 @@ class Acquisition:
     kvp: float | None = None
     slice_thickness_mm: float | None = None
     field_strength_tesla: float | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +162,9 @@ class Series:
         Number of slices or frames.
     bytes : int
         Memory that the decoded voxels will take, from the declared sizes.
+    least_side : int
+        Where it is more than 0, a smaller picture that the file holds may be decoded in place of the whole one, as long
+        as neither side is shorter than this; see `edge.read.halved`.
     """
 
     format: Format
@@ -167,6 +173,7 @@ class Series:
     acquisition: Acquisition
     pictures: int
     bytes: int
+    least_side: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -225,6 +232,8 @@ class Scan:
         Whether the file, or a person, says in which unit its lengths are; else millimetres were taken.
     slide : Slide, optional
         Where the picture is too large to be decoded at once: `voxels` and `grid` then show it small.
+    stored : Grid, optional
+        Of the picture as the file has it, where a smaller one was decoded: `voxels` and `grid` are those of that.
     """
 
     voxels: NDArray[Any]
@@ -241,6 +250,7 @@ class Scan:
     warnings: tuple[str, ...] = ()
     lengths_told: bool = True
     slide: Slide | None = None
+    stored: Grid | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ def test_a_published_schema_is_a_valid_schema_and_says_what_it_is(file: str) -> 
 
 
 def test_the_schemas_are_written_whole(tmp_path: Path) -> None:
-    for folder in ("bench", "pack", "write"):
+    for folder in sorted({Path(file).parent for file in PUBLISHED}):
         (tmp_path / folder).mkdir()
     write_schemas(tmp_path)
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json")} == set(PUBLISHED)

@@ -28,13 +28,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convert.describe import parse_description
-from convert.overlap import dice
 from convert.recipes.brain_subjects import LABELS, Labels, Maps, Sight, load_maps, on_device, synthesise
 from convert.recipes.contract import Recipe, recipe_description
 from convert.recipes.training import reproducible
 from edge.prepare import Step, bind_steps
 from edge.prepare.image import Image
 from edge.scan import Scan
+from edge.truth.overlap import dice
 
 NAME = "brain-tissue"
 SIDE = 64

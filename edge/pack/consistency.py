@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge.pack.familiar import check_familiar
 from edge.pack.look import check_limits
+from edge.pack.reduced import check_reduced
 from edge.pack.tasks import (
     ClassificationTask,
     DetectionTask,
@@ -45,6 +46,7 @@ def check_consistent(manifest: Manifest) -> None:
     _check_unique([f"{m.precision} on {name}" for m in manifest.models for name in m.engines], "$.models")
     _check_inputs(manifest.inputs)
     _check_task(manifest)
+    check_reduced(manifest, "$.reduced")
     for number, label in enumerate(manifest.task.labels):
         _check_urgency(manifest, label, f"$.task.labels[{number}].urgency_from")
     for index, model in enumerate(manifest.models):

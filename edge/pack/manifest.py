@@ -17,6 +17,7 @@ from edge.errors import PackError
 from edge.pack.consistency import check_consistent
 from edge.pack.familiar import Familiar
 from edge.pack.look import Look, Technique
+from edge.pack.reduced import Reduced
 from edge.pack.tasks import (
     ClassificationTask,
     Code,
@@ -56,6 +57,7 @@ __all__ = [
     "Model",
     "Name",
     "Precision",
+    "Reduced",
     "RegistrationTask",
     "Role",
     "SegmentationTask",
@@ -317,6 +319,8 @@ class Manifest:
     ----------
     card : Attached, optional
         The model card, Markdown.
+    reduced : Reduced, optional
+        How small pictures in JPEG 2000 may be decoded; None: whole.
     """
 
     format: Literal["edgerun-pack"]
@@ -334,6 +338,7 @@ class Manifest:
     golden: tuple[Golden, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     card: Attached | None = None
+    reduced: Reduced | None = None
 
 
 def tensor_shapes(inputs: Sequence[Input]) -> dict[str, tuple[int, ...]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge.pack.golden import HALF_WAY_MM
 from edge.pack.manifest import Manifest
+from edge.reasons import GOLDEN_NOT_RUN
 from edge.typed import dump
 from edge.write.report import BoxReport, FindingsReport, ResultReport, StudyReport, said_in
 
@@ -107,6 +108,14 @@ def _another_maker(before: StudyReport, after: StudyReport) -> Iterator[str]:
         for key, old_value in dump(old_facts).items():
             if (new_value := dump(new_facts)[key]) != old_value:
                 yield f"the engine's {key} was {old_value} and is {new_value}"
+    if _unproven(before) != _unproven(after):
+        then, now = ("had not", "are") if _unproven(before) else ("had", "are not")
+        yield f"the model's known answers {then} been checked on the computer, and {now} now"
+
+
+def _unproven(report: StudyReport) -> bool:
+    """Whether its results warn that nothing was prepared, which says something of the machine, not of the scan."""
+    return any(item.code == GOLDEN_NOT_RUN.code for result in report.results for item in result.warnings)
 
 
 def _other_thresholds(before: StudyReport, after: StudyReport) -> Iterator[str]:

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from convert.box_thresholds import Steps, threshold_of_boxes
-from convert.boxes import Matches
-from convert.collect import FLOOR
 from convert.describe import ThresholdRule, parse_description
 from convert.gate.detection import reported
 from convert.labels import LabelledSet
@@ -17,6 +15,7 @@ from convert.measured import Measured
 from convert.tune import FIXED, Labelled, thresholds_of
 from edge.errors import UsageError
 from edge.pack.manifest import Threshold
+from edge.truth.boxes import FLOOR, Matches
 from tests.convert.planted_sets import SQUARES
 from tests.convert.scans import describe
 

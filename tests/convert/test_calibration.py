@@ -11,10 +11,8 @@ from scipy import special
 
 from convert.calibration import (
     LEAST_TO_CALIBRATE,
-    PLATT,
     Trust,
     calibration_of,
-    platt,
     questions,
     scans_for,
     trust_of,
@@ -27,6 +25,7 @@ from convert.metrics import Scores, Truth
 from convert.report.tables import threshold_tables
 from convert.tune import Labelled
 from edge.pack.manifest import Calibration, Threshold, Zone
+from edge.site.logistic import RULE as PLATT
 from tests.convert.cards import binary
 
 FIXED = ThresholdRule(rule="fixed", value=0.5)
@@ -62,18 +61,6 @@ def trusted(
 
 
 # Calibration ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.4, 1.0), (2.5, -1.5)])
-def test_a_planted_line_is_found_again(slope: float, intercept: float) -> None:
-    assert platt(*planted(40000, slope, intercept)) == pytest.approx((slope, intercept), abs=0.08)
-
-
-def test_scans_that_are_told_apart_perfectly_are_not_promised_certainty() -> None:
-    """Platt's targets: of 100 positives none is told a chance above 101 in 102."""
-    truth = np.arange(200) % 2 == 0
-    slope, intercept = platt(truth, np.where(truth, 0.9, 0.1))
-    assert special.expit(slope * special.logit(0.9) + intercept) == pytest.approx(101 / 102, abs=1e-6)
 
 
 def test_a_calibration_tells_its_scans_and_how_many_were_positive() -> None:

@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.boxes import IN_VOLUMES, average_precision
-from convert.collect import FLOOR, Collector, Seen, Thresholds, Truth, collector_of
+from convert.collect import Collector, Seen, Thresholds, Truth, collector_of
 from convert.labels import LabelledSet
 from convert.landmarks import Landmarks
 from convert.measured import Measured
-from convert.true_boxes import TrueBox
 from edge.detect.place import place_box
 from edge.errors import EngineError, UsageError
 from edge.findings import Detection, Detections, Findings, LookedFor, Registration
@@ -22,6 +20,8 @@ from edge.pack.manifest import DetectionTask, Manifest
 from edge.reasons import BAD_OUTPUT
 from edge.scan import Scan
 from edge.testing import phantom_scan, tiny_input, tiny_manifest, tiny_segmentation
+from edge.truth.boxes import FLOOR, IN_VOLUMES, average_precision
+from edge.truth.true_boxes import TrueBox
 from tests.convert.planted_sets import PAIR
 from tests.tasks.models import label, volume_input, volume_of
 

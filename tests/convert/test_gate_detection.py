@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convert.boxes import COCO, Found, Matches, average_precision, froc, match, mean_average_precision
 from convert.gate.detection import FEWEST, MOST_POINTS, at_thresholds, curves, questions, reported
 from convert.gate.judge import Comparison, Judgement, Margins, Question, judge
 from edge.errors import UsageError
+from edge.truth.boxes import COCO, Found, Matches, average_precision, froc, match, mean_average_precision
 
 N = 400
 

@@ -11,9 +11,9 @@ import pytest
 
 from convert.gate.judge import Comparison, Judgement, Margins, Question, judge
 from convert.gate.segmentation import questions
-from convert.overlap import Overlap, Overlaps, overlap
 from edge.errors import UsageError
 from edge.geometry import Grid
+from edge.truth.overlap import Overlap, Overlaps, overlap
 
 Sides = Mapping[str, Overlaps]
 N = 400

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.boxes import Matches
 from convert.calibration import Trust
 from convert.cam import MapCheck
 from convert.displacement import Registrations
@@ -27,7 +26,6 @@ from convert.gate.tasks import (
 from convert.labels import LabelledSet
 from convert.measure import Candidate, Measured
 from convert.metrics import Scores, Truth
-from convert.overlap import Overlaps
 from edge.errors import UsageError
 from edge.pack.manifest import (
     ClassificationTask,
@@ -40,6 +38,8 @@ from edge.pack.manifest import (
     Zone,
 )
 from edge.testing import tiny_segmentation, tiny_threshold
+from edge.truth.boxes import Matches
+from edge.truth.overlap import Overlaps
 from tests.tasks.models import Activation, Mode, classification, label
 
 N = 400

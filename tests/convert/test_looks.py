@@ -142,7 +142,7 @@ def test_a_conversion_gives_the_pack_its_look_and_says_how_often_it_errs(tmp_pat
     looked, told = with_look(description, plan, built, learnt, Heard())
     look = looked.inputs[0].accepts.look
     assert look is not None
-    assert (look.n, look.chosen_on, look.learnt_from) == (100, "words", "50 of the pictures that the model learnt from")
+    assert (look.n, look.chosen_on, look.learnt_from) == (100, "words", "50 pictures such as the model learnt from")
     figures = {figure.metric: figure for figure in told.candidates[0].evidence}
     assert figures["refused-as-they-are"].value == 0.0
     assert figures["refused-as-negatives"].value == figures["refused-turned"].value == 1.0
@@ -160,7 +160,7 @@ def test_a_look_tells_how_many_pictures_it_was_really_learnt_from(
     monkeypatch.setattr(looks, "MOST_LEARNT", 40)
     look = with_look(description, plan, built, learnt, Heard())[0].inputs[0].accepts.look
     assert look is not None
-    assert look.learnt_from == "25 of the pictures that the model learnt from"
+    assert look.learnt_from == "25 pictures such as the model learnt from"
 
 
 def test_pictures_that_lie_anyhow_give_none_and_it_is_noted(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.boxes import Found, average_precision, match
 from convert.cam import TOLERANCES, insert_cam
 from convert.displacement import Registrations
 from convert.labels import LabelledSet
@@ -24,6 +23,7 @@ from edge.engines.apart import EngineApart
 from edge.errors import EngineError, ReadError, UsageError
 from edge.pack.manifest import Accepts, Manifest, SegmentationTask
 from edge.testing import tiny_input, tiny_manifest, tiny_threshold
+from edge.truth.boxes import Found, average_precision, match
 from tests.convert.chest import chest_pack
 from tests.convert.scans import BRIGHT, Heard, blob_net, blobs, brightness_net, labels, pictures, swapped, with_weights
 from tests.convert.scans import write_pictures as written

@@ -21,10 +21,10 @@ from convert.labels import LabelledSet
 from convert.outputs import CARD, CARD_JSON, PAGE, REPORT, read_conversion
 from convert.radiograph import radiograph
 from convert.road import WORK, Sets, Ways, halves, plan_of, travel
-from convert.true_boxes import TrueBox
 from edge.errors import OutputError, UsageError
 from edge.pack.manifest import ClassificationTask, Manifest
 from edge.pack.store import open_pack
+from edge.truth.true_boxes import TrueBox
 from tests.conftest import Edgerun
 from tests.convert.chest import CHEST, chest_description, chest_splits
 from tests.convert.scans import (

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from convert.labels import LabelledSet, read_labels
-from convert.true_boxes import TrueBox, placed
 from edge.errors import UsageError
 from edge.geometry import Grid
 from edge.pack.manifest import DetectionTask
 from edge.testing import phantom_scan, tiny_input
+from edge.truth.true_boxes import TrueBox, placed
 from tests.convert.planted_sets import edges_mm
 from tests.read.dicom_files import all_turns, canonical_grid, rotated
 from tests.tasks.models import label, volume_input, volume_of
@@ -144,19 +144,19 @@ def flat_box(*values: float) -> TrueBox:
 @pytest.mark.parametrize("spacing", [None, (0.2, 0.3)])
 def test_a_box_on_a_picture_is_in_its_pixels_whatever_their_size(spacing: tuple[float, float] | None) -> None:
     scan = phantom_scan((1, 20, 30), spacing_mm=spacing)
-    assert placed(flat_box(2, 1, 8, 25.5), scan).tolist() == [2.0, 1.0, 8.0, 25.5]
+    assert placed(flat_box(2, 1, 8, 25.5), scan.grid).tolist() == [2.0, 1.0, 8.0, 25.5]
 
 
 def test_a_box_may_touch_the_edges_and_reach_a_pixel_beyond() -> None:
     scan = phantom_scan((1, 20, 30))
-    assert placed(flat_box(0, 0, 20, 30), scan).tolist() == [0.0, 0.0, 20.0, 30.0]
-    assert placed(flat_box(-0.5, -1, 20.4, 31), scan).tolist() == [0.0, 0.0, 20.0, 30.0]
+    assert placed(flat_box(0, 0, 20, 30), scan.grid).tolist() == [0.0, 0.0, 20.0, 30.0]
+    assert placed(flat_box(-0.5, -1, 20.4, 31), scan.grid).tolist() == [0.0, 0.0, 20.0, 30.0]
 
 
 @pytest.mark.parametrize("values", [(0, 0, 20, 32), (-2, 0, 5, 5), (21, 3, 25, 9), (300, 300, 400, 400)])
 def test_a_box_beyond_its_picture_is_refused_with_its_line(values: tuple[float, ...]) -> None:
     with pytest.raises(UsageError, match=r"labels\.csv, line 7: it reaches beyond the scan of 20 x 30 voxels"):
-        placed(flat_box(*values), phantom_scan((1, 20, 30)))
+        placed(flat_box(*values), phantom_scan((1, 20, 30)).grid)
 
 
 @pytest.mark.parametrize("index", range(0, 48, 5))
@@ -166,7 +166,7 @@ def test_a_box_in_millimetres_is_found_on_the_voxels_of_any_order_of_axes(index:
     told = edges_mm([1, 2, 3], 4, grid)
     values = {name: float(value) for name, value in told.items()}
     box = flat_box(*(values[f"{axis}{end}_mm"] for end in "01" for axis in "zyx"))
-    found = placed(box, volume_of(np.zeros(grid.shape, np.int16), grid))
+    found = placed(box, grid)
     assert found == pytest.approx([1, 2, 3, 5, 6, 7], abs=0.01)
 
 
@@ -174,7 +174,7 @@ def test_on_an_oblique_scan_the_least_box_around_it_counts() -> None:
     grid = rotated(canonical_grid((20, 20, 20)))
     middle = (grid.matrix @ [9.5, 9.5, 9.5, 1.0])[:3]
     low, high = (middle - 2.0)[::-1], (middle + 2.0)[::-1]
-    found = placed(flat_box(*low, *high), volume_of(np.zeros(grid.shape, np.int16), grid))
+    found = placed(flat_box(*low, *high), grid)
     sizes = (found[3:] - found[:3]) * grid.steps
     assert (found[:3] + found[3:]) / 2 == pytest.approx([10, 10, 10], abs=1e-6)
     assert (sizes > 4.0).all()
@@ -183,14 +183,14 @@ def test_on_an_oblique_scan_the_least_box_around_it_counts() -> None:
 def test_millimetres_in_a_scan_without_a_place_are_refused() -> None:
     scan = replace(phantom_scan((4, 5, 6)), stack="volume")
     with pytest.raises(UsageError, match="line 7: the scan has no place in the patient, and the box is in mm"):
-        placed(flat_box(0, 0, 0, 2, 2, 2), scan)
+        placed(flat_box(0, 0, 0, 2, 2, 2), scan.grid)
 
 
 def test_a_box_in_ras_is_told_to_lie_beyond_the_scan() -> None:
     matrix = np.array([[0, 0, 1.0, 10], [0, 1.0, 0, 10], [1.0, 0, 0, 0], [0, 0, 0, 1]])
     scan = volume_of(np.zeros((9, 9, 9), np.int16), Grid.of((9, 9, 9), matrix, "patient"))
-    assert placed(flat_box(1, 11, 11, 3, 13, 13), scan).tolist() == [1.5, 1.5, 1.5, 3.5, 3.5, 3.5]
+    assert placed(flat_box(1, 11, 11, 3, 13, 13), scan.grid).tolist() == [1.5, 1.5, 1.5, 3.5, 3.5, 3.5]
     with pytest.raises(
         UsageError, match=r"beyond the scan of 9 x 9 x 9 voxels\. Check that x, y and z are in mm in LPS"
     ):
-        placed(flat_box(1, -13, -13, 3, -11, -11), scan)
+        placed(flat_box(1, -13, -13, 3, -11, -11), scan.grid)

@@ -331,7 +331,8 @@ def test_the_answer_of_a_check_can_be_written_as_json(tmp_path: Path) -> None:
 def test_an_engine_that_must_be_prepared_first_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared: list[str] = []
 
-    def prepare(_: bytes, *, name: str, precision: str, threads: int) -> None:
+    def prepare(_: bytes, *, name: str, precision: str, threads: int, progress: object) -> None:
+        assert progress is None
         prepared.append(f"{precision} on {name}, {min(threads, 1)}")
 
     def engine(*arguments: Any, **named: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from edge.engines import EngineFacts
 from edge.pack.manifest import Expected, Golden, Manifest
 from edge.pack.store import find_pack
-from edge.reasons import UNKNOWN_AGE
+from edge.reasons import GOLDEN_NOT_RUN, UNKNOWN_AGE
 from edge.replay.compare import answers_in, compare, tolerance_of
 from edge.replay.words import told
 from edge.site.named import SiteReport
@@ -142,6 +142,20 @@ def test_thresholds_of_a_site_that_are_gone_are_named(report: StudyReport, manif
     named = compare(before, scored(report, 0.0), manifest).why_not_exact
     assert named[-1] == "the thresholds were this site's (file abababab) and are the pack's own"
     assert not any("threshold" in words for words in compare(before, scored(before, 0.0), manifest).why_not_exact)
+
+
+@pytest.mark.parametrize("prepared_first", [False, True])
+def test_a_computer_that_was_prepared_in_between_decides_alike(
+    report: StudyReport, manifest: Manifest, *, prepared_first: bool
+) -> None:
+    said = of_reason(GOLDEN_NOT_RUN, "Engine fake.")
+    unproven = with_result(report, lambda result: replace(result, warnings=(*result.warnings, said)))
+    found = compare(*((report, unproven) if prepared_first else (unproven, report)), manifest)
+    assert (found.exact, found.same) == (False, True)
+    (why,) = found.why_not_exact
+    then, now = ("had", "are not") if prepared_first else ("had not", "are")
+    assert why == f"the model's known answers {then} been checked on the computer, and {now} now"
+    assert compare(unproven, unproven, manifest).exact
 
 
 def test_what_another_engine_is_not_compared_by_is_told(report: StudyReport, manifest: Manifest) -> None:
