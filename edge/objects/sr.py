@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from highdicom.sr import (
     AlgorithmIdentification,
+    CompositeContentItem,
     ContainerContentItem,
     ContentItem,
     ContentSequence,
@@ -29,7 +30,7 @@ from highdicom.sr.utils import collect_evidence, find_content_items
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as standard
 from pydicom.sr.coding import Code
-from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
+from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage
 
 from edge.findings import Classification, Detections, Segmentation
 from edge.objects import sr_codes as codes
@@ -134,9 +135,15 @@ def _one_image(subject: Subject, place: Ground | None) -> Image | None:
     """The image that was examined, with its frames, where it is one; undecoded, the one file."""
     if place is None:
         only = subject.sources[0]
-        return (str(only.SOPClassUID), str(only.SOPInstanceUID), None) if len(subject.sources) == 1 else None
+        told = len(subject.sources) == 1 and _is_image(only)
+        return (str(only.SOPClassUID), str(only.SOPInstanceUID), None) if told else None
     named = place.images(range(place.grid.shape[0]))
     return named[0] if len(named) == 1 else None
+
+
+def _is_image(source: Dataset) -> bool:
+    """A dose or a waveform is none: readers refuse a whole report that names one as such (PS3.3 C.18.4)."""
+    return "Image Storage" in UID(str(source.SOPClassUID)).name
 
 
 def _algorithm(subject: Subject) -> AlgorithmIdentification:
@@ -173,14 +180,12 @@ def _library(subject: Subject) -> ContainerContentItem:
     if uid:
         items.append(UIDRefContentItem(standard.DCM.FrameOfReferenceUID, str(uid), _ACQUIRED))
     for source in subject.sources:
-        image = ImageContentItem(
-            name=codes.concept(codes.SOURCE),
-            referenced_sop_class_uid=str(source.SOPClassUID),
-            referenced_sop_instance_uid=str(source.SOPInstanceUID),
-            relationship_type=CONTAINS,
-        )
-        image.ContentSequence = ContentSequence(_described(source))
-        items.append(image)
+        kind = ImageContentItem if _is_image(source) else CompositeContentItem
+        uids = str(source.SOPClassUID), str(source.SOPInstanceUID)
+        named = kind(codes.concept(codes.SOURCE), *uids, relationship_type=CONTAINS)
+        if described := _described(source):
+            named.ContentSequence = ContentSequence(described)
+        items.append(named)
     group = container(standard.DCM.ImageLibraryGroup, items)
     return container(standard.DCM.ImageLibrary, [group])
 

@@ -136,6 +136,14 @@ def test_dcmtk_reads_the_tree_without_a_complaint(tmp_path: Path) -> None:
     assert [line for line in said.splitlines() if line.startswith(("E:", "F:"))] == []
 
 
+def test_a_dose_is_told_as_the_object_that_it_is_and_no_image(tmp_path: Path) -> None:
+    """DCMTK and others refuse a whole report that calls it an image."""
+    path = tmp_path / "sr.dcm"
+    path.write_bytes(files("sr", refused(str(get_testdata_file("rtdose_1frame.dcm"))))["sr.dcm"])
+    assert "COMPOSITE" in str(read(path.read_bytes()))
+    assert "NOT ANALYSED" in ran("dsrdump", "-Ph", path)
+
+
 @pytest.mark.parametrize("view", ["gsps", "seg"])
 def test_nothing_is_drawn_on_what_was_not_decoded(view: str, tmp_path: Path) -> None:
     with pytest.raises(UnfitError):
