@@ -73,6 +73,9 @@ class StoppedError(EdgerunError):
 
     exit_code = ExitCode.INTERRUPTED
 
+    def __init__(self, message: str = "interrupted. Whole results are kept; the same command does the rest.") -> None:
+        super().__init__(message)
+
 
 class CodedError(EdgerunError):
     """An error that always carries a stable code."""

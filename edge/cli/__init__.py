@@ -48,7 +48,7 @@ def main() -> None:
     """Run the command line and leave the process with an exit code of `edge.errors.ExitCode`."""
     # Before any other import: the process that will read has as many to make, and makes them meanwhile.
     reader = start_reader() if sys.argv[1:2] == ["infer"] and "--help" not in sys.argv else None
-    from edge.errors import EdgerunError, ExitCode
+    from edge.errors import EdgerunError, ExitCode, StoppedError
 
     try:
         if reader is None:
@@ -61,7 +61,7 @@ def main() -> None:
         print(f"edgerun: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("edgerun: interrupted. Whole results are kept; the same command does the rest.", file=sys.stderr)
+        print(f"edgerun: {StoppedError()}", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()

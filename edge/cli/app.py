@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from edge.cli import bench, calibrate, deidentify, device, engines, evaluate, infer, pack, prepare, replay
 
+
+class Group(TyperGroup):
+    """Typer would end on an interrupt without a word, and where nobody reads the output as on a bug."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        from edge.errors import ExitCode, StoppedError
+
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise StoppedError from None
+        except BrokenPipeError:
+            sys.stderr.close()
+            sys.exit(ExitCode.OUTPUT)
+
+
 app = typer.Typer(
     name="edgerun",
+    cls=Group,
     help="Run trained imaging models on scans, offline. Not a medical device; not for diagnosis.",
     no_args_is_help=True,
     add_completion=False,

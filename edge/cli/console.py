@@ -17,6 +17,7 @@ from edge.scan import LeftOut
 from edge.site.named import site_lines, threshold_word
 from edge.words import ENGLISH, message, say, speaking
 from edge.write import REPORT
+from edge.write.files import mapped
 from edge.write.report import (
     DISCLAIMER,
     NEEDS_A_READER,
@@ -156,7 +157,8 @@ class Console:
         """Show one study's report."""
         self.tally.add(report)
         if self._json:
-            print(to_json(report), flush=True)
+            with mapped(Path("standard output")):
+                print(to_json(report), flush=True)
         if self._total == 1 or self._bar is None:
             with speaking(self._language):
                 (self._say_in_full if self._total == 1 else self._say_briefly)(report)

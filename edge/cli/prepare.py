@@ -32,7 +32,7 @@ def prepare(
         except KeyboardInterrupt:
             raise StoppedError(
                 f"Preparing {name}: it was interrupted ({progress.doing}). Nothing half-made stays, and a record of an"
-                " earlier preparation still holds. The same command begins with this pack again."
+                " earlier preparation still holds. Give the command again for this pack."
             ) from None
         except EdgerunError as error:
             if len(chosen) == 1:

@@ -78,6 +78,8 @@ def mapped(path: Path) -> Iterator[None]:
     """Turn what the system says of writing at `path` into `OutputError`, ``W800`` or ``W801``."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # whoever read has seen enough: no error to tell
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         words = error.strerror or type(error).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import subprocess
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from edge import cli
+from edge.cli.app import app
 from edge.errors import ExitCode
 from tests.conftest import ROOT
 
@@ -86,3 +89,41 @@ def test_the_reading_process_needs_no_stderr(tmp_path: Path) -> None:
     read += "print(reader.index(sys.argv[1]).result().left_out[0].reason.code); reader.close()"
     shell = ["/bin/sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", read, str(tmp_path)]
     assert subprocess.run(shell, check=True, capture_output=True, text=True, cwd=ROOT).stdout == "R301\n"
+
+
+def run_by_typer(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
+    """The exit code of a command that Typer reads and that ends with this error."""
+
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["edgerun", "device"])
+    (command,) = (item for item in app.registered_commands if item.name == "device")
+    monkeypatch.setattr(command, "callback", fail)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+def test_an_interrupt_is_told_by_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_by_typer(monkeypatch, KeyboardInterrupt()) == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err.strip().startswith("edgerun: interrupted.")
+
+
+def test_output_that_nobody_reads_is_no_bug_of_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert run_by_typer(monkeypatch, BrokenPipeError(errno.EPIPE, "nobody reads")) == ExitCode.OUTPUT
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_behind_stdout_is_told_as_that(tmp_path: Path, tiny_pack: Path) -> None:
+    cv2.imwrite(str(tmp_path / "scan.png"), np.eye(8, dtype=np.uint8) * 200)
+    words = [sys.executable, "-m", "edge.cli", "infer", str(tmp_path / "scan.png"), "--json"]
+    words += ["--pack", str(tiny_pack), "--out", str(tmp_path / "out")]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(words, check=False, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert ran.returncode == ExitCode.OUTPUT
+    assert "W801" in ran.stderr
