@@ -70,11 +70,11 @@ has to look at them, at least at some of each kind of machine.
   enlarged, and both finding text on them and taking tissue for text may be easier or harder on real ones. The numbers
   of words and pictures are small: 14 of 14 is compatible with one word in five missed.
 - What is text and no name goes too: lead letters L and R on films, scales, settings and measurements on ultrasound.
-- **Lesions may be taken for letters, and then they are gone from the picture**: bright spots on dark even ground above
-  all, such as nodules and vessels in the lung or what takes up much in PET. The last table has pictures made of such
-  spots. Nothing in the file says where it was blanked. So use `--burned-in likely`, which passes over slices as the
-  scanner made them, for studies of CT, MR, PET or nuclear medicine that somebody is going to read, and look at whatever
-  is told to have been blanked.
+- **Lesions may be taken for letters, and then they are gone from the picture**: bright spots on ground that is
+  otherwise even above all, for then noise is made strong where contrast is evened out. The last table has pictures made
+  of such spots, on even ground, in a chest and in a warm body. Nothing in the file says where it was blanked. So use
+  `--burned-in likely`, which passes over slices as the scanner made them, for studies of CT, MR, PET or nuclear
+  medicine that somebody is going to read, and look at whatever is told to have been blanked.
 
 ## Why the detector alone, with no reading
 

@@ -122,20 +122,33 @@ def clean_pictures(films: Sequence[NDArray[np.uint8]]) -> Iterator[Clean]:
     for seed in range(4):
         yield Clean(kind="phantom", name=f"phantom {seed}", picture=_modest(phantom((1, 256, 256), seed=seed)[0]))
     for seed in range(12):
-        yield Clean(kind="made: nodules with sharp edges", name=f"nodules {seed}", picture=nodules(seed))
+        yield Clean(kind="made: nodules on even ground", name=f"nodules {seed}", picture=nodules(seed))
+        yield Clean(kind="made: nodules in a chest", name=f"chest {seed}", picture=nodules(seed, in_chest=True))
         yield Clean(kind="made: hot spots as of PET", name=f"hot spots {seed}", picture=hot_spots(seed))
 
 
-def nodules(seed: int) -> Picture:
-    """Return two to seven bright ovals of 3 to 11 points across half, on even ground with noise, 512 x 512."""
+def nodules(seed: int, *, in_chest: bool = False) -> Picture:
+    """Return two to seven bright ovals of 3 to 11 points across half, 512 x 512, with noise.
+
+    They lie on even ground, or in the dark lungs of a chest with a spine.
+    """
     rng = np.random.default_rng(seed)
-    ovals = np.zeros((512, 512), np.uint8)
+    ovals, ground = np.zeros((512, 512), np.uint8), np.full((512, 512), 150, np.uint16)
+    if in_chest:
+        for centre, halves, value in (
+            ((256, 256), (240, 170), 1050),
+            ((150, 250), (80, 120), 150),
+            ((362, 250), (80, 120), 150),
+            ((256, 360), (28, 28), 1400),
+        ):
+            cv2.ellipse(ground, centre, halves, 0, 0, 360, value, -1)
     for _ in range(int(rng.integers(2, 8))):
-        centre, halves = rng.integers(150, 360, 2).tolist(), rng.integers(3, 12, 2).tolist()
-        cv2.ellipse(ovals, centre, halves, 0, 0, 360, 255, -1)
+        place = [int(rng.choice([150, 362])), 250] if in_chest else [256, 256]
+        shift, halves = rng.integers(-50, 51, 2), rng.integers(3, 12, 2).tolist()
+        cv2.ellipse(ovals, (place + shift).tolist(), halves, 0, 0, 360, 255, -1)
     share = cv2.GaussianBlur(ovals, (0, 0), 1) / 255
-    noise = cv2.GaussianBlur(rng.normal(0, 180, ovals.shape), (0, 0), 1)
-    return _modest(np.clip(450 + noise + share * 2400, 0, None))
+    noise = cv2.GaussianBlur(rng.normal(0, 60, ovals.shape), (0, 0), 1)
+    return _modest(np.clip(ground * (1 - share) + 1000 * share + noise, 0, None))
 
 
 def hot_spots(seed: int) -> Picture:

@@ -19,7 +19,7 @@ def deidentify(
     ),
     burned_in: Optional[str] = typer.Option(
         None,
-        help="Text in pictures: blank, likely (not in plain slices), refuse or keep. By default blank "
+        help="Text in pictures: blank, likely (blank, but not in plain slices), refuse or keep. By default likely "
         "if edgerun[ocr] is installed, else refuse.",
     ),
     key: Optional[Path] = typer.Option(

@@ -37,7 +37,7 @@ class Order:
     keep : tuple of str
         Of `edge.deidentify.wishes.KEEPS`.
     burned_in : {"blank", "likely", "refuse", "keep"}, optional
-        By default ``blank`` where something can look for text, else ``refuse``.
+        By default ``likely`` where something can look for text, else ``refuse``.
     key : Path, optional
         File of the secret, made where there is none. Without one the secret is gone when the run ends.
     links : Path, optional

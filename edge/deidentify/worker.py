@@ -53,7 +53,7 @@ def main(settings: str) -> None:
 
 def _begun(request: Begin, limit_bytes: int) -> Task:
     looks = request.burned_in != "keep" and is_installed()
-    usual = "blank" if looks else "refuse"
+    usual = "likely" if looks else "refuse"
     return Task(
         secret=Secret(bytes.fromhex(request.secret)),
         wishes=Wishes(keep=request.keep, burned_in=request.burned_in or usual, looks=looks),  # type: ignore[arg-type]

@@ -277,10 +277,10 @@ def test_text_in_a_picture_is_blanked_and_that_is_said(tmp_path: Path) -> None:
     record = run(Order(paths=(Path(save(source, tmp_path / "us.dcm")),), out=tmp_path / "out"))
     (path,) = (tmp_path / "out").rglob("*.dcm")
     new = dcmread(path)
-    assert (record.burned_in, record.frames_with_text, record.pictures_not_searched) == ("blank", 1, 0)
+    assert (record.burned_in, record.frames_with_text, record.pictures_not_searched) == ("likely", 1, 0)
     assert int(new.pixel_array.max()) == 40
     assert new.BurnedInAnnotation == "NO"
-    assert "113101" in [code.CodeValue for code in new.DeidentificationMethodCodeSequence]
+    assert "113101" not in [code.CodeValue for code in new.DeidentificationMethodCodeSequence]  # not of every picture
 
 
 def test_what_another_run_wrote_into_the_links_meanwhile_stays(tmp_path: Path) -> None:
