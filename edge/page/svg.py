@@ -43,11 +43,11 @@ def bars(rows: Sequence[Bar], title: str) -> Markup:
         y = index * ROW
         length = max(row.value, 0.0) / most * room
         drawn += [
-            _text(LEFT - 10, y + 18, row.name, "end"),
-            _box(LEFT, y + 4, max(length, 1.0), ROW - 8, SHADES[row.shade % len(SHADES)]),
-            _text(LEFT + length + 8, y + 18, row.words, "start"),
+            text(LEFT - 10, y + 18, row.name, "end"),
+            box(LEFT, y + 4, max(length, 1.0), ROW - 8, SHADES[row.shade % len(SHADES)]),
+            text(LEFT + length + 8, y + 18, row.words, "start"),
         ]
-    return _drawing(drawn, WIDTH, len(rows) * ROW + 4, title)
+    return drawing(drawn, WIDTH, len(rows) * ROW + 4, title)
 
 
 def distribution(values: Sequence[float], marks: Sequence[Mark], unit: str, title: str) -> Markup:
@@ -67,18 +67,18 @@ def distribution(values: Sequence[float], marks: Sequence[Mark], unit: str, titl
     for index, count in enumerate(counts):
         height = (base - top) * count / max(counts)
         if count:
-            drawn.append(_box(40 + index * step + 0.5, base - height, step - 1, height, FILL))
-    drawn.append(_line(40, base, WIDTH - 40, base, INK))
+            drawn.append(box(40 + index * step + 0.5, base - height, step - 1, height, FILL))
+    drawn.append(line(40, base, WIDTH - 40, base, INK))
     for row, mark in enumerate(sorted(marks, key=lambda mark: mark.value)):
         x, y = across(mark.value), 14 + 16 * row
         side = "end" if x > WIDTH / 2 else "start"
         drawn += [
-            _line(x, y - 8, x, base, ACCENT),
-            _text(x + (-6 if side == "end" else 6), y, mark.words, side),
+            line(x, y - 8, x, base, ACCENT),
+            text(x + (-6 if side == "end" else 6), y, mark.words, side),
         ]
-    drawn += [_text(across(value), base + 18, f"{value:.4g}", "middle") for value in ticks(low, low + span)]
-    drawn.append(_text(WIDTH - 40, base + 36, unit, "end", SOFT))
-    return _drawing(drawn, WIDTH, base + 42, title)
+    drawn += [text(across(value), base + 18, f"{value:.4g}", "middle") for value in ticks(low, low + span)]
+    drawn.append(text(WIDTH - 40, base + 36, unit, "end", SOFT))
+    return drawing(drawn, WIDTH, base + 42, title)
 
 
 def lines(x: Sequence[float], y: Sequence[float], words: tuple[str, str], title: str) -> Markup:
@@ -87,21 +87,21 @@ def lines(x: Sequence[float], y: Sequence[float], words: tuple[str, str], title:
     left, top, base = 70, 10, 170
     wide, tall = WIDTH - left - 20, base - top
     points = [(left + a / right * wide, base - b / most * tall) for a, b in zip(x, y, strict=True)]
-    drawn: list[str] = [_line(left, base, WIDTH - 20, base, INK), _line(left, top, left, base, INK)]
+    drawn: list[str] = [line(left, base, WIDTH - 20, base, INK), line(left, top, left, base, INK)]
     for value in ticks(0.0, most):
         height = base - value / most * tall
-        drawn += [_line(left, height, WIDTH - 20, height, LINE), _text(left - 8, height + 4, f"{value:.4g}", "end")]
-    drawn += [_text(left + value / right * wide, base + 18, f"{value:.4g}", "middle") for value in ticks(0.0, right)]
+        drawn += [line(left, height, WIDTH - 20, height, LINE), text(left - 8, height + 4, f"{value:.4g}", "end")]
+    drawn += [text(left + value / right * wide, base + 18, f"{value:.4g}", "middle") for value in ticks(0.0, right)]
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
     drawn.append(element("polyline", points=path, fill="none", stroke=SHADES[0], stroke_width=2))
     drawn += [element("circle", cx=a, cy=b, r=3, fill=SHADES[0]) for a, b in points]
-    drawn += [_text(WIDTH - 20, base + 36, words[0], "end", SOFT), _text(left + 8, top + 10, words[1], "start", SOFT)]
-    return _drawing(drawn, WIDTH, base + 42, title)
+    drawn += [text(WIDTH - 20, base + 36, words[0], "end", SOFT), text(left + 8, top + 10, words[1], "start", SOFT)]
+    return drawing(drawn, WIDTH, base + 42, title)
 
 
 def swatch(shade: int) -> Markup:
     """Return a small square of a bar's shade."""
-    return _drawing([_box(0, 0, 12, 12, SHADES[shade % len(SHADES)])], 12, 12, "")
+    return drawing([box(0, 0, 12, 12, SHADES[shade % len(SHADES)])], 12, 12, "")
 
 
 def ticks(low: float, high: float, about: int = 6) -> list[float]:
@@ -121,19 +121,27 @@ def ticks(low: float, high: float, about: int = 6) -> list[float]:
     return [round(number * step, 12) for number in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def _drawing(drawn: Sequence[str], width: float, height: float, title: str) -> Markup:
+def drawing(drawn: Sequence[str], width: float, height: float, title: str) -> Markup:
+    """Return a drawing of parts; without a title it is small, and only looked at."""
     named = {"role": "img", "aria_label": title} if title else {"aria_hidden": "true"}
     size = {"width": width, "height": height} if not title else {}
     return element("svg", *drawn, viewBox=f"0 0 {width:g} {height:g}", **size, **named)
 
 
-def _text(x: float, y: float, words: str, anchor: str, colour: str = INK) -> Markup:
-    return element("text", words, x=x, y=y, text_anchor=anchor, fill=colour)
+def text(x: float, y: float, words: str, anchor: str, colour: str = INK) -> Markup:
+    """Return words in a drawing."""
+    return element("text", words, x=float(x), y=float(y), text_anchor=anchor, fill=colour)
 
 
-def _box(x: float, y: float, width: float, height: float, colour: str) -> Markup:
-    return element("rect", x=x, y=y, width=width, height=height, fill=colour)
+def box(x: float, y: float, width: float, height: float, colour: str) -> Markup:
+    """Return a filled box."""
+    return element("rect", x=float(x), y=float(y), width=float(width), height=float(height), fill=colour)
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str) -> Markup:
-    return element("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour)
+def line(
+    x1: float, y1: float, x2: float, y2: float, colour: str, *, width: float = 1.0, dashed: bool = False
+) -> Markup:
+    """Return a line."""
+    dashes = "5 5" if dashed else None
+    ends = {"x1": float(x1), "y1": float(y1), "x2": float(x2), "y2": float(y2)}
+    return element("line", **ends, stroke=colour, stroke_width=width, stroke_dasharray=dashes)

@@ -197,7 +197,9 @@ def _after_it(visit: Visit) -> float:
 def _proven(tries: Sequence[_Try], trial: Trial, say: Say, cost: Callable[[Visit], float]) -> _Try | None:
     """The fastest that gives the known answers; the next one where the fastest does not."""
     while usable := [each for each in tries if each.usable]:
-        best = fastest(usable, partial(_beside, base=usable[0], cost=cost))
+        first, *others = usable
+        steady = [each for each in others if _is_steadily_faster(each, first, cost)]
+        best = fastest([first, *steady], partial(_beside, base=first, cost=cost))
         _prove(best, trial, say)
         if best.usable:
             return best
@@ -205,8 +207,19 @@ def _proven(tries: Sequence[_Try], trial: Trial, say: Say, cost: Callable[[Visit
 
 
 def _beside(each: _Try, base: _Try, cost: Callable[[Visit], float]) -> float:
-    """How many times as long it takes as another: within each round, as the machine may be slower in the next."""
-    return statistics.median(cost(own) / cost(other) for own, other in zip(each.visits, base.visits, strict=True))
+    """How many times as long it takes as another."""
+    return statistics.median(_ratios(each, base, cost))
+
+
+def _is_steadily_faster(each: _Try, first: _Try, cost: Callable[[Visit], float]) -> bool:
+    """Whether it is in all rounds but one: on a busy machine a median of few also favours what is slower."""
+    ratios = _ratios(each, first, cost)
+    return sum(ratio < 1 for ratio in ratios) >= len(ratios) - 1
+
+
+def _ratios(each: _Try, base: _Try, cost: Callable[[Visit], float]) -> list[float]:
+    """Within each round, as the machine may be slower in the next."""
+    return [cost(own) / cost(other) for own, other in zip(each.visits, base.visits, strict=True)]
 
 
 def _record(pack: Pack, tries: Sequence[_Try], one: _Try, many: _Try) -> Record:

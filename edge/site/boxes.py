@@ -33,9 +33,9 @@ def with_boxes(examined: Sequence[Examined], manifest: Manifest) -> tuple[Examin
 
 def _compared(each: Examined, labels: Sequence[str], *, flat: bool) -> Examined:
     result, true = each.result, each.case.boxes
-    if result is None or result.scan.grid is None or not isinstance(result.findings, DetectionReport) or true is None:
+    if result is None or result.scan.grid is None or result.seen is not None:
         return unjudged(each, NOT_COMPARED)
-    if result.seen is not None:
+    if not isinstance(result.findings, DetectionReport) or true is None:
         return unjudged(each, NOT_COMPARED)
     grid, said = result.scan.grid, result.findings.boxes
     try:

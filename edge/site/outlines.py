@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from edge.scan import Scan, Series
 from edge.site.case import TrueMask
 from edge.site.examine import Examined, unjudged
 from edge.site.meeting import Outlined, SizeUnit
-from edge.truth.masks import laid_on
+from edge.truth.masks import holds_labels, laid_on
 from edge.truth.overlap import overlap
 from edge.write.report import ResultReport, SegmentationReport
 
@@ -115,19 +114,9 @@ def _true(mask: TrueMask | None, grid: Grid, files: _Files) -> Mask:
     values = laid_on(scan, grid)
     if values is None:
         raise ReadError("Comparing masks: the true one does not lie on the voxels of its scan.", LABELS_ELSEWHERE)
-    if not (_are_labels(scan, values) and _tells(scan, values, mask.value)):
+    if not holds_labels(scan, mask.value):
         raise ReadError("Comparing masks: the true one holds no labels.", NOT_LABELS)
     return np.asarray(values != 0 if mask.value is None else values == mask.value)
-
-
-def _are_labels(scan: Scan, values: NDArray[Any]) -> bool:
-    """Whether they are whole numbers from 0 on; compression with loss puts others around every outline."""
-    return not scan.acquisition.lossy and bool((values == np.rint(values)).all() and values.min() >= 0)
-
-
-def _tells(scan: Scan, values: NDArray[Any], value: int | None) -> bool:
-    """Whether it tells where there is nothing, which a scan does not; or has numbers and no colours, which are none."""
-    return bool((values == 0).any()) if value is None else scan.voxels.ndim == 3
 
 
 def _meeting(said_mask: Mask, true_mask: Mask, result: ResultReport, *, said: bool) -> Outlined:

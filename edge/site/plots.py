@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edge.page import svg
 from edge.page.markup import Markup, element
-from edge.page.svg import ACCENT, INK, LINE, SHADES, SOFT, ticks
+from edge.page.svg import ACCENT, INK, LINE, SHADES, SOFT, box, line, text, ticks
 from edge.site.curves import Bin, Column, RocPoint
 
 SIDE, LEFT, TOP, RIGHT, BELOW = 320, 62, 14, 14, 48
@@ -140,23 +141,4 @@ def y_of(value: float) -> float:
 
 def drawing(drawn: Sequence[str], height: float, title: str) -> Markup:
     """Return a drawing of parts."""
-    return element("svg", *drawn, viewBox=f"0 0 {WIDTH} {height:g}", role="img", aria_label=title)
-
-
-def text(x: float, y: float, words: str, anchor: str, colour: str = INK) -> Markup:
-    """Return words in a drawing."""
-    return element("text", words, x=float(x), y=float(y), text_anchor=anchor, fill=colour)
-
-
-def box(x: float, y: float, width: float, height: float, colour: str) -> Markup:
-    """Return a filled box."""
-    return element("rect", x=float(x), y=float(y), width=float(width), height=float(height), fill=colour)
-
-
-def line(
-    x1: float, y1: float, x2: float, y2: float, colour: str, *, width: float = 1.0, dashed: bool = False
-) -> Markup:
-    """Return a line."""
-    dashes = "5 5" if dashed else None
-    ends = {"x1": float(x1), "y1": float(y1), "x2": float(x2), "y2": float(y2)}
-    return element("line", **ends, stroke=colour, stroke_width=width, stroke_dasharray=dashes)
+    return svg.drawing(drawn, WIDTH, height, title)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge.page.markup import Markup, element
-from edge.page.svg import ACCENT, INK, LINE, SHADES, SOFT, ticks
+from edge.page.svg import ACCENT, INK, LINE, SHADES, SOFT, box, line, text, ticks
 from edge.site.finds import FrocPoint
-from edge.site.plots import BELOW, LEFT, SIDE, TOP, box, drawing, framed, line, text, x_of, y_of
+from edge.site.plots import BELOW, LEFT, SIDE, TOP, drawing, framed, x_of, y_of
 
 COLUMNS = 20
 

@@ -41,6 +41,23 @@ def laid_on(mask: Scan, grid: Grid) -> NDArray[Any] | None:
     return resample(values, own, target, interpolation="nearest") if lies_on(own, target) else None
 
 
+def holds_labels(mask: Scan, value: int | None = None) -> bool:
+    """Return whether a mask holds labels: whole numbers from 0 on, which compression with loss would blur.
+
+    Parameters
+    ----------
+    value : int, optional
+        The one that is asked for: colours have no number. None: all but 0, and then there must be a 0, as otherwise it
+        is a scan or lies on a ground that is not black.
+    """
+    values = mask.voxels
+    if mask.acquisition.lossy or values.min() < 0 or not bool((values == np.rint(values)).all()):
+        return False
+    if value is not None:
+        return values.ndim == 3
+    return bool((values == 0).all(axis=-1).any() if values.ndim == 4 else (values == 0).any())
+
+
 def _thin(grid: Grid) -> Grid:
     """The grid with a step of 1 along axes of one voxel: of a single slice, some programs tell a thickness."""
     matrix = grid.matrix

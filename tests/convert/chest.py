@@ -50,7 +50,7 @@ def chest_onnx() -> bytes:
 def chest_description(path: Path, **changes: Any) -> Path:
     """The clinical part of the embedded pack, as its maker would have written it."""
     document = json.loads((CHEST / "manifest.json").read_text(encoding="utf-8"))
-    for key in ("format", "format_version", "models", "golden", "evidence", "card"):
+    for key in ("format", "format_version", "models", "golden", "evidence", "card", "reduced"):
         document.pop(key, None)
     document |= {"name": "again", "thresholds": {"pneumonia": SENSITIVE}, **changes}
     path.write_text(json.dumps(document), encoding="utf-8")

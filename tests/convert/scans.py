@@ -257,7 +257,7 @@ def describe(path: Path, task: Task, rules: Mapping[str, Mapping[str, object]], 
     """Write a description for pictures that are resized to 8 x 8."""
     size = changes.pop("size", SIZE)
     document = dump(replace(tiny_manifest(), inputs=(tiny_input(size=size),), task=task))
-    for key in ("format", "format_version", "models", "golden", "evidence", "card"):
+    for key in ("format", "format_version", "models", "golden", "evidence", "card", "reduced"):
         document.pop(key, None)
     path.write_text(json.dumps({**document, "name": "workshop", "thresholds": rules, **changes}), encoding="utf-8")
     return path

@@ -269,6 +269,13 @@ def test_a_model_in_which_int8_has_nothing_to_gain_is_built_without_it_and_says_
     assert note in heard.lines
 
 
+def test_engines_for_which_no_int8_is_made_are_left_out_of_it_alone(small: Bench) -> None:
+    engines = ("onnxruntime", "onnxruntime-cuda", "tensorrt-rtx", "openvino-gpu")
+    plan = small.plan(engines=engines, tune=None, evaluate=None, calibrate=small.plan().calibrate[:2])
+    names = [item.name for item in build(plan, Heard()).candidates]
+    assert names == [*(f"fp32 on {engine}" for engine in engines), "int8 on onnxruntime"]
+
+
 # Candidates that come to grief ---------------------------------------------------------------------------
 
 

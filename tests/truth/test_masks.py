@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from edge.geometry import Grid
-from edge.scan import Scan
+from edge.scan import Acquisition, Scan
 from edge.testing import phantom_scan
-from edge.truth.masks import laid_on
+from edge.truth.masks import holds_labels, laid_on
 
 GRID = Grid.of((3, 4, 5), np.array([[0, 0.1, 0.8, -20], [0, 0.8, -0.1, 7], [2.5, 0, 0, 3], [0, 0, 0, 1]]), "patient")
 VALUES = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
@@ -70,3 +70,21 @@ def test_pages_without_a_place_are_no_mask_of_a_volume_as_they_may_be_stored_fro
     assert laid_on(mask(VALUES, Grid.of(GRID.shape, np.eye(4), "pixel")), GRID) is None
     slice_ = GRID.cropped((1, 0, 0), (1, 4, 5))
     assert np.array_equal(laid_on(mask(VALUES[1:2], Grid.of_picture(4, 5)), slice_), VALUES[1:2])  # type: ignore[arg-type]
+
+
+def test_labels_are_whole_numbers_from_0_on_that_were_stored_without_loss() -> None:
+    plain = mask(VALUES % 3, GRID)
+    assert holds_labels(plain)
+    assert holds_labels(plain, 2)
+    assert holds_labels(mask(VALUES % 3 + np.uint8(1), GRID), 2)
+    for values in (VALUES % 3 + 1.0, VALUES % 3 - 1.0, VALUES / 2, np.where(VALUES == 7, np.nan, VALUES)):
+        assert not holds_labels(replace(plain, voxels=values))
+    assert not holds_labels(replace(plain, acquisition=Acquisition(lossy=True)))
+
+
+def test_colours_are_labels_on_black_and_have_no_number() -> None:
+    red = np.stack([VALUES % 2, VALUES * 0, VALUES * 0], axis=-1)
+    assert holds_labels(replace(mask(VALUES, GRID), voxels=red))
+    assert not holds_labels(replace(mask(VALUES, GRID), voxels=red), 1)
+    on_white = np.stack([VALUES * 0 + 1, 1 - VALUES % 2, 1 - VALUES % 2], axis=-1)
+    assert not holds_labels(replace(mask(VALUES, GRID), voxels=on_white))
