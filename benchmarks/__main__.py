@@ -1,4 +1,4 @@
-"""Run every benchmark, each in a process of its own: ``python -m benchmarks [NAME ...] [--out FOLDER]``.
+"""Run every benchmark of the tables, each in its own process: ``python -m benchmarks [NAME ...] [--out FOLDER]``.
 
 With ``--out benchmarks/results`` what is committed is measured anew; then ``python -m benchmarks.tables`` writes it
 into the pages. One that fails ends no other, and its exit code is that of the whole.

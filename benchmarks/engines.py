@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import figures
-from benchmarks.figures import Figure, Outcome, judge, times
+from benchmarks.figures import SLOWER, Figure, Outcome, judge, times
 from benchmarks.nets import NETS, Feed, Net, convert, relative_error
 from benchmarks.paired import Paired
 from edge.bench.words import time_words
@@ -48,8 +48,7 @@ FASTER: Mapping[str, float] = {"skin-resnet50": 2.8, "chest-densenet121": 2.5, "
 SMALLER = 3.5
 """How many times as small as FP32 the file in INT8 is to be; 4 is what the bits allow."""
 REMARKS: Mapping[str, str] = {
-    "onnxruntime": "the loop's idle threads spin, as ONNX Runtime's do by default; edgerun's sleep, which is faster on"
-    " a machine that others use"
+    "onnxruntime": "the loop's idle threads spin (ONNX Runtime's default); edgerun's sleep, faster on a busy machine"
 }
 """By engine: what is to be known of the loop by hand."""
 OVERHEAD_PERCENT = 2.0
@@ -325,11 +324,11 @@ def figures_of(report: Report) -> list[Figure]:
     ]
     for engine, ratio in report.overheads.items():
         middle, low, high = (100 * (value - 1) for value in ratio)
-        what = f"{net}: what edgerun's {engine} takes longer than a loop written by hand"
+        what = f"{net}: edgerun's {engine} beside a loop written by hand"
         found.append(
             Figure(
                 what=what,
-                unit="%",
+                unit=SLOWER,
                 n=report.rounds,
                 found=middle,
                 low=low,

@@ -28,6 +28,8 @@ from edge.typed import dump, parse, schema
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 SCHEMA = RESULTS / "figures.schema.json"
+FAST, SLOWER = "times as fast", "% slower"
+"""The units of one speed beside another."""
 PEERS = ("torch", "monai")
 """Whose versions are told, too, where they are installed."""
 
@@ -45,7 +47,7 @@ class Figure:
     what : str
         In words, with what it is compared with.
     unit : str
-        Such as ``times``, ``%``, ``MB``.
+        Such as ``times as fast``, ``% slower``, ``MB``.
     n : int
         Pairs, queries or rounds that it is made of.
     found : float
@@ -126,7 +128,7 @@ def times(
 ) -> Figure:
     """Return a figure of how many times as fast something is."""
     found, low, high = (ratio.middle, ratio.low, ratio.high) if isinstance(ratio, Ratio) else ratio
-    return Figure(what=what, unit="times", n=n, found=found, low=low, high=high, at_least=at_least, why=why)
+    return Figure(what=what, unit=FAST, n=n, found=found, low=low, high=high, at_least=at_least, why=why)
 
 
 def line_of(figure: Figure) -> str:

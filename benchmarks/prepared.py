@@ -13,9 +13,10 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from benchmarks import figures
-from benchmarks.figures import Figure, times
+from benchmarks.figures import SLOWER, Figure, Outcome, times
 from benchmarks.nets import NETS, convert
 from benchmarks.packs import recipe_pack
 from benchmarks.paired import Paired
@@ -76,24 +77,31 @@ def _figures_of(what: str, chosen: str, timed: Paired) -> list[Figure]:
     middle, low, high = (100 * (value - 1) for value in timed.ratio(chosen, best))
     return [
         Figure(
-            what=f"{what}: what the choice of `prepare`, {chosen}, takes longer than the best, {best}",
-            unit="%", n=rounds, found=middle, low=low, high=high, at_most=NEAR_PERCENT, detail=True,
+            what=f"{what}: `prepare` chose {chosen}, beside the best, {best}",
+            unit=SLOWER, n=rounds, found=middle, low=low, high=high, at_most=NEAR_PERCENT, detail=True,
         ),
         replace(
-            times(f"{what}: the choice, {chosen}, beside {BASE}", timed.ratio(BASE, chosen), rounds, at_least=1.0),
+            times(f"{what}: `prepare` chose {chosen}, beside {BASE}", timed.ratio(BASE, chosen), rounds, at_least=1.0),
             detail=True,
         ),
     ]  # fmt: skip
 
 
 def worst_of(found: Sequence[Figure]) -> list[Figure]:
-    """Return, of all choices, the one that is farthest from the best, and the one that gains least."""
-    far = max((figure for figure in found if figure.at_most is not None), key=lambda figure: figure.found)
-    slow = min((figure for figure in found if figure.at_least is not None), key=lambda figure: figure.found)
+    """Return, of all choices, the one that is farthest from the best, and the one that gains least.
+
+    What misses its aim comes before what its interval leaves open, and that before what meets it.
+    """
+    far = max((figure for figure in found if figure.at_most is not None), key=lambda it: (_missed(it), it.found))
+    slow = max((figure for figure in found if figure.at_least is not None), key=lambda it: (_missed(it), -it.found))
     return [
-        replace(figure, what=f"{figure.what} (the worst of {len(found) // 2} choices)", detail=False)
+        replace(figure, what=f"{figure.what} (worst of {len(found) // 2} choices)", detail=False)
         for figure in (far, slow)
     ]
+
+
+def _missed(figure: Figure) -> int:
+    return get_args(Outcome).index(figure.outcome())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -32,7 +32,11 @@ BENCHMARKS: Mapping[str, str] = {
 
 COMMANDS: Mapping[str, str] = {
     name: f"python -m benchmarks.{name} --out benchmarks/results/{name}.json" for name in BENCHMARKS
-} | {"engines_3d": "python -m benchmarks.engines --nets unet3d --rounds 8 --out benchmarks/results/engines_3d.json"}
+} | {
+    "engines": "python -m benchmarks.engines --nets skin-resnet50 chest-densenet121 unet2d"
+    " --out benchmarks/results/engines.json",
+    "engines_3d": "python -m benchmarks.engines --nets unet3d --rounds 8 --out benchmarks/results/engines_3d.json",
+}
 
 MACHINES: Mapping[str, str] = {
     "cpu-2-cores": "AMD EPYC, 2 cores",

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import figures
-from benchmarks.figures import Figure
+from benchmarks.figures import FAST, Figure
 from edge.device import machine_name
 from edge.geometry import Grid, Shape
 from edge.volume.blend import Slab, blend
@@ -155,7 +155,8 @@ def whole_way(organs: Organs, folder: Path) -> Iterator[Figure]:
     slabs = blend(organs.windows(tiles), tiles, CLASSES)
     labels = labels_on_source(slabs, organs.fed, organs.source, Decision(classes=CLASSES))
     np.save(folder / "whole.npy", labels)
-    what = f"{tiles.runs} windows -> labels in a file, {_size(organs.source.shape)}, {CLASSES} classes"
+    windows = "1 window" if tiles.runs == 1 else f"{tiles.runs} windows"
+    what = f"{windows} -> labels in a file, {_size(organs.source.shape)}, {CLASSES} classes"
     yield Figure(what=what, unit="s", n=1, found=time.perf_counter() - started)
     why = f"of which the program itself {before:.2f} GB"
     yield Figure(what=f"{what}: peak of memory", unit="GB", n=1, found=peak_gb(), at_most=PEAK_GB, why=why)
@@ -173,8 +174,9 @@ def beside_scipy(organs: Organs, folder: Path) -> Iterator[Figure]:
         slow = seconds(lambda order=order: with_scipy(part, theirs, order), rounds=1)  # type: ignore[misc]
         equal = 100 * float(np.mean(np.load(ours) == np.load(theirs)))
         aims = (FASTER, EQUAL_PERCENT) if order == 1 else (None, None)
-        yield Figure(what=f"{what}, beside scipy's {name} zoom", unit="times", n=1, found=slow / took, at_least=aims[0])
-        yield Figure(what=f"labels that {name} zoom gives too", unit="%", n=voxels, found=equal, at_least=aims[1])
+        yield Figure(what=f"{what}, beside scipy's {name} zoom", unit=FAST, n=1, found=slow / took, at_least=aims[0])
+        same = f"voxels labelled as by scipy's {name} zoom"
+        yield Figure(what=same, unit="%", n=voxels, found=equal, at_least=aims[1])
 
 
 def growth(shape: Shape, folder: Path) -> Iterator[Figure]:
@@ -226,7 +228,7 @@ def beside_monai(size: int) -> Iterator[Figure]:
         alone, took, slow = np.min([[seconds(run, rounds=1) for run in runs] for _ in range(5)], axis=0)
     what = f"blending of {tiles.runs} windows of {_size(patch)}, {CLASSES} classes, 1 thread"
     why = f"a cheap model alone {alone:.2f} s, with edgerun {took:.2f} s, with MONAI {slow:.2f} s"
-    yield Figure(what=f"{what}, beside MONAI's", unit="times", n=5, found=slow / took, why=why)
+    yield Figure(what=f"{what}, beside MONAI's", unit=FAST, n=5, found=slow / took, why=why)
     difference = 1e6 * float(np.abs(found - expected[0].numpy()).max())
     yield Figure(what=f"{what}: largest difference", unit="millionths", n=5, found=difference, at_most=MILLIONTHS)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import figures
-from benchmarks.figures import Figure
+from benchmarks.figures import SLOWER, Figure
 from edge.bench.bench import Asked, measure
 from edge.bench.measured import Limits, Stage
 from edge.bench.report import BenchReport
@@ -45,14 +45,14 @@ def figures_of(report: BenchReport) -> Iterator[Figure]:
     ceiling, soak = report.ceiling, report.soak
     if ceiling is not None:
         yield Figure(
-            what=f"{pack}: what a warm scan takes longer than the bare engine, from the file to the report",
-            unit="%",
+            what=f"{pack}: a warm scan, from file to report, beside the bare engine",
+            unit=SLOWER,
             n=ceiling.pairs,
             found=ceiling.overhead_percent,
             low=ceiling.low_percent,
             high=ceiling.high_percent,
             at_most=OVERHEAD_PERCENT,
-            why=f"the engine takes {ceiling.engine_ms:.3g} ms of {ceiling.whole_ms:.3g}; {_most(stream.stages)}",
+            why=f"engine {ceiling.engine_ms:.3g} ms of {ceiling.whole_ms:.3g} ms, {_most(stream.stages)}",
         )
     tail, low, high = tail_of(stream.latencies_ms)
     yield Figure(
@@ -65,8 +65,8 @@ def figures_of(report: BenchReport) -> Iterator[Figure]:
     n = sum(each.scans for each in soak.slices)
     middle, low, high = (100 * (value - 1) for value in (soak.ratio, soak.low, soak.high))
     yield Figure(
-        what=f"{pack}: what the last twentieth of {n} scans takes longer than the first",
-        unit="%", n=n, found=middle, low=low, high=high, at_most=SLOWER_PERCENT,
+        what=f"{pack}: last twentieth of {n} warm scans beside the first",
+        unit=SLOWER, n=n, found=middle, low=low, high=high, at_most=SLOWER_PERCENT,
     )  # fmt: skip
     if soak.growth_bytes is not None:
         grown = soak.growth_bytes / 1e6
@@ -90,7 +90,7 @@ def tail_of(latencies_ms: Sequence[float]) -> tuple[float, float, float]:
 def _most(stages: Sequence[Stage]) -> str:
     """The three stages beside the engine that take the most."""
     beside = sorted((each for each in stages if each.name != "infer"), key=lambda each: -each.ms)[:3]
-    return "beside it " + ", ".join(f"{each.name} {each.ms:.3g} ms" for each in beside)
+    return ", ".join(f"{each.name} {each.ms:.3g} ms" for each in beside)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

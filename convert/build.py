@@ -11,7 +11,7 @@ from typing import Literal
 
 from convert.assemble import sha256_of
 from convert.calibration import trust_of
-from convert.candidates import FP32, Found, Trial, calibration_of, find_int8, fp16_of, worst_of
+from convert.candidates import FP32, LOWERED, Found, Trial, calibration_of, find_int8, fp16_of, worst_of
 from convert.cases import Case, hash_of
 from convert.describe import ThresholdRule
 from convert.document import CandidateTold, LayerTold, SetUsed, Trail
@@ -33,6 +33,7 @@ from edge.typed import dump
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 MAX_STEPS = 6
+NO_INT8 = Found(candidates=(), trails=(), layers=())
 SPEED_SCANS = 20
 """So many scans tell how fast an untrained model is."""
 
@@ -139,7 +140,8 @@ class _Build:
             plain += halves
             self.notes += [problem] if problem else []
         self._tune(plain, undecided(plan.rules))
-        found = self._int8() if "int8" in plan.precisions else Found(candidates=(), trails=(), layers=())
+        engines = [name for name in plan.engines if name in LOWERED]
+        found = self._int8(engines) if engines and "int8" in plan.precisions else NO_INT8
         candidates = [*plain, *found.candidates]
         return Built(
             candidates=self._judged(candidates),
@@ -177,7 +179,7 @@ class _Build:
         limits = limits_of(self.plan.familiar, measured, tune.words)
         return Side(item=item, measured=measured, thresholds=found, familiar=limits)
 
-    def _int8(self) -> Found:
+    def _int8(self, engines: Sequence[str]) -> Found:
         plan = self.plan
         self.progress(f"calibrating INT8 with {len(plan.calibrate) or 'generated'} scans ({plan.method})")
         seen_by = {"scans": _set_hash(_flat(plan.calibrate)), "inputs": dump(plan.draft.inputs)}
@@ -186,12 +188,12 @@ class _Build:
         try:
             calibration = calibration_of(plan.onnx, self._feeds, calibrated_on, plan.method, self.work)
             return find_int8(
-                plan.onnx, plan.draft, self._feeds, calibration, plan.engines, try_out=self._try, max_steps=steps
+                plan.onnx, plan.draft, self._feeds, calibration, engines, try_out=self._try, max_steps=steps
             )
         except NothingToQuantiseError as error:
             self.notes.append(f"There is no INT8 model. {error.message}")
             self.progress(self.notes[-1])
-            return Found(candidates=(), trails=(), layers=())
+            return NO_INT8
 
     def _feeds(self) -> Iterable[Feed]:
         from convert.phantoms import phantom_feeds  # noqa: PLC0415 - for the untrained alone

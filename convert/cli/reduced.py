@@ -15,7 +15,9 @@ from edge.errors import ExitCode
 
 def reduced(
     pack: Path = typer.Argument(..., help="A trained pack that classifies pictures."),
-    scans: Path = typer.Argument(..., help="Scans at the size in which they were taken; at least 100 are needed."),
+    scans: Path = typer.Argument(
+        ..., help="Scans at the size in which they were taken; at least 100 are needed. The pack will tell its name."
+    ),
     out: Path = typer.Option(..., help="The pack to write, with the permission and what it rests on."),
     confirm: Optional[list[str]] = typer.Option(None, metavar="NAME=VALUE", help=console.CONFIRM),
     tolerance: Optional[float] = typer.Option(
@@ -40,7 +42,7 @@ def reduced(
     cases = read_cases(scans, inputs)
     name = inputs[0].name
     read = (of_inputs[name] for _, of_inputs in examinations_of(cases, inputs, confirmed_in(confirm or [])))
-    verdict = measure_reduced(opened, read, f"{len(cases)} scans of {scans.name}", say, tolerance=tolerance)
+    verdict = measure_reduced(opened, read, f"{len(cases)} scans of {scans.resolve().name}", say, tolerance=tolerance)
     for line in verdict.words:
         say(line)
     if json:

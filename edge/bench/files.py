@@ -34,7 +34,7 @@ def place_of(out: Path | None, pack: str, now: dt.datetime) -> Path:
 
 @contextlib.contextmanager
 def beside(place: Path) -> Iterator[Path]:
-    """Make the folder that `place` lies in; where nothing came to lie in it, it does not stay either.
+    """Make the folders that `place` lies in; where nothing came to lie in them, they do not stay either.
 
     Raises
     ------
@@ -42,15 +42,15 @@ def beside(place: Path) -> Iterator[Path]:
         ``W800`` or ``W801``.
     """
     parent = place.absolute().parent
-    made = not parent.exists()
+    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     with mapped(parent):
         parent.mkdir(parents=True, exist_ok=True)
     try:
         yield parent
     finally:
-        if made:
-            with contextlib.suppress(OSError):  # something lies in it
-                parent.rmdir()
+        with contextlib.suppress(OSError):  # something lies in it
+            for folder in made:
+                folder.rmdir()
 
 
 def write_bench(place: Path, report: BenchReport) -> Path:

@@ -153,9 +153,10 @@ def _film(scan: Scan, accepts: Accepts) -> NDArray[Any] | None:
     """The one grey picture of which something can be said."""
     if scan.stack != "picture" or scan.slide is not None or scan.voxels.ndim != 3:
         return None
-    picture = without_overshoot(scan)
-    if accepts.look is None and (scan.acquisition.modality not in RADIOGRAPHS or min(picture.shape) < FEWEST):
+    few = min(scan.voxels.shape[1:]) < FEWEST
+    if accepts.look is None and (few or scan.acquisition.modality not in RADIOGRAPHS):
         return None
+    picture = without_overshoot(scan)
     finite = picture.dtype.kind != "f" or np.isfinite(picture.sum(dtype=np.float64))
     return picture if finite else None
 

@@ -176,11 +176,14 @@ def prepare(model: bytes, *, name: str, precision: str, threads: int, progress: 
     Raises
     ------
     EngineError
-        ``E501``.
+        ``E501``; ``E504``: it is for a GPU and OpenVINO finds none.
     """
     _ = progress
     wanted = _Wanted(plugin=PLUGINS[name], precision=precision, threads=threads)
     opener = {CPU: OpenVinoEngine, GPU: OpenVinoGpuEngine}[wanted.plugin]
+    core = ov.Core()
+    if wanted.plugin is GPU:
+        _check_gpu(core)
 
     def make() -> bytes:
         with keeping_signal_stack():
@@ -192,7 +195,7 @@ def prepare(model: bytes, *, name: str, precision: str, threads: int, progress: 
     def opened() -> OpenVinoEngine:
         return opener(model, precision=precision, threads=threads)
 
-    keep_if_faster(_blob(ov.Core(), model, wanted), make, opened)
+    keep_if_faster(_blob(core, model, wanted), make, opened)
 
 
 def _blob(core: Any, model: bytes, wanted: _Wanted) -> Artefact:

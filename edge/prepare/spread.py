@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGE = 1 << 18
-"""Values from which on counting is worth it: of four million, a fifth of the time."""
+"""Values from which on counting is worth it: of four million, a seventh of the time."""
 
 ROUNDED = 1e-6
 """Share by which a place among the sorted values may be rounded: that of numpy may be in single precision."""

@@ -31,7 +31,7 @@ def test_an_interrupt_says_what_was_measured_and_leaves_nothing(
     with pytest.raises(
         StoppedError, match=f"^Measuring tiny: it was interrupted .{doing}.. There is no report"
     ) as caught:
-        bench_to(asked, tmp_path / "new" / "report")
+        bench_to(asked, tmp_path / "new" / "and" / "deep" / "report")
     assert caught.value.exit_code == ExitCode.INTERRUPTED
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
 

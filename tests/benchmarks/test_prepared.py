@@ -34,8 +34,7 @@ def test_each_choice_is_held_against_the_best_and_against_the_base(tmp_path: Pat
     assert (one_best.found, one_best.outcome(), one_base.found) == (0.0, "met", 1.0)
     assert many_best.found == pytest.approx(25.0)
     assert many_best.outcome() == "missed"
-    choice = "what the choice of `prepare`, fp32 on openvino, takes longer than the best"
-    assert many_best.what == f"Net, a folder: {choice}, {FAST}"
+    assert many_best.what == f"Net, a folder: `prepare` chose fp32 on openvino, beside the best, {FAST}"
     assert many_base.found == pytest.approx(2.0)
     assert (many_base.outcome(), many_base.n) == ("met", 3)
 
@@ -46,9 +45,17 @@ def test_of_all_choices_the_worst_stands_for_them() -> None:
     found = worst_of([each for pair in zip(far, slow, strict=True) for each in pair])
     words = [(each.what, each.found, each.detail, each.outcome()) for each in found]
     assert words == [
-        ("far 7.0 (the worst of 3 choices)", 7.0, False, "missed"),
-        ("slow 0.9 (the worst of 3 choices)", 0.9, False, "missed"),
+        ("far 7.0 (worst of 3 choices)", 7.0, False, "missed"),
+        ("slow 0.9 (worst of 3 choices)", 0.9, False, "missed"),
     ]
+
+
+def test_a_choice_that_may_be_far_from_the_best_stands_before_one_that_is_the_best() -> None:
+    best = Figure(what="best", unit="%", n=7, found=0.0, low=0.0, high=0.0, at_most=5.0, detail=True)
+    open_one = Figure(what="open", unit="%", n=7, found=-17.0, low=-31.0, high=98.0, at_most=5.0, detail=True)
+    gain = Figure(what="gain", unit="times", n=7, found=2.0, low=1.5, high=2.5, at_least=1.0, detail=True)
+    worst, _ = worst_of([best, gain, open_one, gain])
+    assert worst.what == "open (worst of 2 choices)"
 
 
 @pytest.mark.parametrize("recipe", ["chest-densenet121", "unet3d"])

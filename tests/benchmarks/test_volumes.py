@@ -22,7 +22,7 @@ def test_the_way_of_windows_ends_in_labels_on_the_source(tmp_path: Path) -> None
 
 def test_labels_are_those_of_scipys_linear_zoom(tmp_path: Path) -> None:
     found = {figure.what: figure for figure in beside_scipy(Organs.of(SMALL), tmp_path)}
-    assert found["labels that linear zoom gives too"].outcome() == "met"
+    assert found["voxels labelled as by scipy's linear zoom"].outcome() == "met"
     assert len(found) == 5
 
 

@@ -12,7 +12,7 @@ from tests.bench.reports import report, scenario
 
 def test_overhead_tail_drift_and_growth_each_stand_beside_their_aim() -> None:
     overhead, tail, drift, growth = figures_of(report())
-    assert (overhead.found, overhead.unit, overhead.at_most, overhead.outcome()) == (100.0, "%", 2.0, "missed")
+    assert (overhead.found, overhead.unit, overhead.at_most, overhead.outcome()) == (100.0, "% slower", 2.0, "missed")
     assert (tail.found, tail.n, tail.outcome()) == (1.0, 50, "met")
     assert (drift.found, drift.n, drift.outcome()) == (0.0, 40, "met")
     assert growth.found == pytest.approx(0.039)
@@ -21,7 +21,7 @@ def test_overhead_tail_drift_and_growth_each_stand_beside_their_aim() -> None:
 
 def test_the_overhead_says_which_stages_make_it() -> None:
     overhead = next(figures_of(report()))
-    assert overhead.why.startswith("the engine takes 10 ms of 20; beside it read 5 ms, rest 2 ms")
+    assert overhead.why.startswith("engine 10 ms of 20 ms, read 5 ms, rest 2 ms")
     assert "infer" not in overhead.why
 
 

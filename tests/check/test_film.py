@@ -13,6 +13,7 @@ from edge.check import check_scan
 from edge.check.film import (
     FEWEST,
     RADIOGRAPHS,
+    Lines,
     as_film,
     border_of,
     count_films,
@@ -21,6 +22,7 @@ from edge.check.film import (
 )
 from edge.findings import Notice
 from edge.pack.manifest import Accepts
+from edge.prepare import pieces
 from edge.scan import Scan
 from tests.check.films import DX, LOOK, SIDE, Film, accepting, film, scan_of
 
@@ -82,6 +84,27 @@ def test_the_packs_own_limits_count() -> None:
     assert said(narrow, accepting(lax)) == []
     share = saturated_share(burnt(film()))
     assert said(scan_of(burnt(film())), accepting(replace(LOOK, most_saturated=share))) == []
+
+
+@pytest.mark.parametrize("plant", [plant for plant, _ in PLANTED.values()], ids=PLANTED)
+def test_the_check_measures_what_its_limits_were_measured_by(plant: Plant) -> None:
+    picture = np.pad(plant(film()), ((3, 0), (0, 7)))
+    exact = replace(LOOK, most_saturated=saturated_share(picture), least_filled=filled_share(picture))
+    within = {notice.reason.code for notice in said(scan_of(picture), accepting(exact))}
+    assert within == ({"C745"} if count_films(picture) > 1 else set())
+    beyond = replace(LOOK, most_saturated=exact.most_saturated - 1e-9, least_filled=exact.least_filled + 1e-9)
+    found = {notice.reason.code for notice in said(scan_of(picture), accepting(beyond))}
+    assert found == within | {"C743", "C744"}
+
+
+def test_the_ends_of_rows_and_columns_are_those_of_all_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = film().astype(np.int16) - 2000
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 4 * picture.shape[1] * 5)
+    assert len(list(pieces.pieces_of(picture))) > len(picture) // 6
+    lines = Lines.of(picture)
+    for axis in (0, 1):
+        assert np.array_equal(lines.least[axis], picture.min(axis=1 - axis))
+        assert np.array_equal(lines.greatest[axis], picture.max(axis=1 - axis))
 
 
 @pytest.mark.parametrize("modality", ["US", "OP", "MG", "CT", None])

@@ -166,6 +166,7 @@ def test_an_interrupt_ends_all_that_was_to_follow_and_keeps_what_was_done(
     ran = edgerun("prepare")
     assert ran.code == 130
     assert "Preparing b: it was interrupted (looking for engines)" in ran.err
+    assert "Give the command again for this pack." in ran.err
     assert [read_record(packs[name].sha256) is not None for name in "abc"] == [True, False, False]
 
 

@@ -315,6 +315,17 @@ def test_a_gpu_that_openvino_does_not_find_is_told_with_what_it_needs(
     assert caught.value.reason is GPU_LOST
 
 
+def test_nothing_is_compiled_for_a_gpu_that_openvino_does_not_find(
+    monkeypatch: pytest.MonkeyPatch, made_up_gpu: type[MadeUpCore]
+) -> None:
+    monkeypatch.setattr(made_up_gpu, "devices", ["CPU"])
+    monkeypatch.setattr(made_up_gpu, "get_property", lambda *_: pytest.fail("a GPU was asked for its name"))
+    with pytest.raises(EngineError, match="finds CPU, expected GPU") as caught:
+        prepare(tiny_model(), name="openvino-gpu", precision="fp32", threads=3)
+    assert caught.value.reason is GPU_LOST
+    assert made_up_gpu.asked == []
+
+
 def test_what_is_kept_for_one_gpu_serves_no_other_and_no_processor(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, made_up_gpu: type[MadeUpCore]
 ) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edge.prepare.image import Image
 from edge.prepare.place import resize
 from edge.prepare.stored import as_stored
+from edge.read.dicom.reduced import LONGEST
 from edge.read.halved import halved_grid
 from edge.scan import Scan
 from edge.testing import phantom_scan
@@ -55,6 +56,11 @@ def test_its_place_is_that_of_the_whole_picture_from_edge_to_edge() -> None:
     image = as_stored(small(scan, 2))
     assert image.grid == scan.grid.resized((1, SIDE // 4, SIDE // 4))
     assert image.scan.stored == scan.grid
+
+
+def test_the_longest_picture_that_is_decoded_smaller_can_be_moved() -> None:
+    scan = phantom_scan((1, 2, LONGEST))
+    assert as_stored(small(scan, 1)).grid.shape == (1, 1, LONGEST // 2)
 
 
 def test_no_value_is_made_that_the_picture_does_not_have() -> None:

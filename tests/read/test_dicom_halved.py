@@ -202,6 +202,13 @@ def test_a_picture_that_would_get_too_small_is_read_whole(tmp_path: Path) -> Non
     assert read(in_jpeg_2000(film()), tmp_path, 81).grid.shape == (1, 105, 81)
 
 
+def test_a_picture_too_long_to_be_moved_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.read.dicom.reduced.LONGEST", ROWS)
+    assert read(in_jpeg_2000(film()), tmp_path).stored is not None
+    monkeypatch.setattr("edge.read.dicom.reduced.LONGEST", ROWS - 1)
+    assert read(in_jpeg_2000(film()), tmp_path).stored is None
+
+
 def test_a_picture_that_is_cut_short_is_damaged_however_little_of_it_is_read(tmp_path: Path) -> None:
     dataset = compressed(picture(film(), BitsStored=12, HighBit=11), LOSSLESS, coded(film())[:-200])
     with pytest.raises(ReadError) as caught:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,18 @@ def trial(
     return MadeUpTrial({**usual, **(visits or {})}, golden or {})
 
 
+def by_round(seconds: Mapping[str, tuple[float, ...]]) -> MadeUpTrial:
+    """Opening takes as long as a scan: so many seconds in each round."""
+
+    class Rounds(MadeUpTrial):
+        def visit(self, candidate: Candidate) -> Visit:
+            super().visit(candidate)
+            took = seconds[candidate.name][self.done.count(("visit", candidate.name)) - 1]
+            return visit(took, took)
+
+    return Rounds(trial().visits)
+
+
 def of(record: Record, name: str) -> str:
     (problem,) = [each.problem for each in record.tried if f"{each.precision} on {each.engine}" == name]
     return problem
@@ -81,15 +93,17 @@ def test_the_medians_decide_and_not_the_worst_round(pack: Pack) -> None:
 def test_candidates_are_compared_within_a_round_as_the_next_may_be_slower_for_all(pack: Pack) -> None:
     """INT8 takes four fifths of the time but in one round; the medians of all rounds would say the contrary."""
     seconds = {ORT: (1.0, 4.0, 10.0), OPENVINO: (9.0, 36.0, 90.0), INT8: (0.8, 5.2, 8.0)}
-
-    class Slowing(MadeUpTrial):
-        def visit(self, candidate: Candidate) -> Visit:
-            super().visit(candidate)
-            took = seconds[candidate.name][self.done.count(("visit", candidate.name)) - 1]
-            return visit(took, took)
-
-    record = prepared(pack, Slowing(trial().visits))
+    record = prepared(pack, by_round(seconds))
     assert (record.one.precision, record.one.engine) == ("int8", "openvino")
+
+
+@pytest.mark.parametrize(("faster_in", "chosen"), [(3, "fp32"), (4, "int8"), (5, "int8")])
+def test_the_first_keeps_its_place_unless_another_is_faster_in_all_rounds_but_one(
+    pack: Pack, faster_in: int, chosen: str
+) -> None:
+    int8 = (0.8,) * faster_in + (1.3,) * (5 - faster_in)
+    record = prepared(pack, by_round({ORT: (1.0,) * 5, OPENVINO: (9.0,) * 5, INT8: int8}), rounds=5)
+    assert (record.one.precision, record.many.precision) == (chosen, chosen)
 
 
 def test_every_candidate_is_measured_once_a_round_in_an_order_drawn_anew(pack: Pack) -> None:
