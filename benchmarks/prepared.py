@@ -73,7 +73,7 @@ def _costs(visits: Visits, cost: Callable[[Visit], float]) -> Paired:
 
 
 def _figures_of(what: str, chosen: str, timed: Paired) -> list[Figure]:
-    best, rounds = min(timed.seconds, key=timed.median), len(timed.seconds[chosen])
+    best, rounds = max(timed.seconds, key=lambda name: timed.ratio(BASE, name)), len(timed.seconds[chosen])
     middle, low, high = (100 * (value - 1) for value in timed.ratio(chosen, best))
     return [
         Figure(

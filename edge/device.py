@@ -67,7 +67,9 @@ def has_intel_gpu() -> bool:
     return intel_gpu() is not None
 
 
-DEVICES: Mapping[str, Callable[[], bool]] = {"NVIDIA GPU": has_nvidia_gpu, "Intel GPU": has_intel_gpu}
+NVIDIA = "NVIDIA GPU"
+
+DEVICES: Mapping[str, Callable[[], bool]] = {NVIDIA: has_nvidia_gpu, "Intel GPU": has_intel_gpu}
 """What an engine can need of a machine, and how it is looked for."""
 
 

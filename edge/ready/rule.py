@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from edge.device import NVIDIA
 from edge.engines import ENGINES, available_engines
 from edge.errors import EngineError, PackError
 from edge.findings import Notice
@@ -164,13 +165,17 @@ def _not_held(pack: Pack, wish: Wish, problem: str, say: Say) -> Plan:
 
 
 def _lost_words(pack: Pack, chosen: Chosen | Tried, record: Record) -> str:
-    return f"Running {pack.manifest.name} on {chosen.engine}: {record.machine.gpu or 'its GPU'} is not there."
+    device = ENGINES[chosen.engine].device
+    gone = record.machine.gpu if device == NVIDIA and record.machine.gpu else device
+    return f"Running {pack.manifest.name} on {chosen.engine}: {gone} is not there."
 
 
 def _is_lost(chosen: Chosen | Tried, record: Record) -> bool:
     """Whether what was chosen needs a device that is not here any more."""
     entry = ENGINES.get(chosen.engine)
-    return entry is not None and bool(entry.device) and (entry.device in entry.missing() or _gpu_is_silent(record))
+    if entry is None or not entry.device:
+        return False
+    return entry.device in entry.missing() or (entry.device == NVIDIA and _gpu_is_silent(record))
 
 
 def _gpu_is_silent(record: Record) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.device import intel_gpu
+from edge.errors import EngineError
 from edge.pack.store import Pack
 from edge.ready import here
 from edge.ready.candidates import candidates
@@ -17,7 +18,7 @@ from edge.ready.machine import this_machine
 from edge.ready.prepare import prepare_pack
 from edge.ready.record import Record, write_record
 from edge.ready.rule import Wish, plan
-from edge.reasons import PROVEN_HERE_ONLY
+from edge.reasons import GPU_LOST, PROVEN_HERE_ONLY
 from tests.ready.found import MadeUpTrial, model, pack_with, right, visit
 
 ENGINE = "openvino-gpu"
@@ -117,3 +118,20 @@ def test_a_record_holds_for_one_gpu(pack: Pack) -> None:
     assert record.differs() == ""
     other = replace(record, machine=replace(record.machine, intel_gpu="8086:56a0"))
     assert "another machine, GPU" in other.differs()
+
+
+@pytest.mark.usefixtures("with_intel")
+def test_an_nvidia_gpu_beside_it_that_falls_silent_takes_nothing_from_it(pack: Pack) -> None:
+    record = prepared(pack, 0.004)
+    write_record(replace(record, machine=replace(record.machine, gpu="NVIDIA RTX", gpu_uuid="GPU-1")))
+    assert plan(pack, Wish(), 1, lambda _: None).engine == "onnxruntime"  # another machine: prepared anew, not lost
+
+
+@pytest.mark.usefixtures("with_intel")
+def test_one_that_is_gone_is_named_and_not_the_other(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = prepared(pack, 0.004)
+    write_record(replace(record, machine=replace(record.machine, gpu="NVIDIA RTX", gpu_uuid="GPU-1")))
+    monkeypatch.setattr("edge.table.DEVICES", {"NVIDIA GPU": lambda: True, "Intel GPU": lambda: False})
+    with pytest.raises(EngineError, match="Intel GPU is not there") as caught:
+        plan(pack, Wish(), 1, lambda _: None)
+    assert caught.value.reason is GPU_LOST
