@@ -19,7 +19,7 @@ TITLES: Mapping[Group, str] = {
 
 HEAD = """# Text that is burned into pictures
 
-`edgerun deidentify` looks for text in the pixels of every picture and blanks it. What looks is the detector of PP-OCRv6
+`edgerun deidentify` looks for text in the pixels of pictures ([which](deidentify.md)) and blanks it. What looks is the detector of PP-OCRv6
 that the package `rapidocr` brings with it (`pip install 'edgerun[ocr]'`; Apache-2.0, 10 MB), run by edgerun's own
 ONNX Runtime on the processor, within the cores that the process may use. Nothing is fetched, no connection is opened,
 and none of the package's code is loaded. Only the detector runs: **no text is ever read**, so none can be kept or told.
@@ -72,9 +72,9 @@ has to look at them, at least at some of each kind of machine.
 - What is text and no name goes too: lead letters L and R on films, scales, settings and measurements on ultrasound.
 - **Lesions may be taken for letters, and then they are gone from the picture**: bright spots on ground that is
   otherwise even above all, for then noise is made strong where contrast is evened out. The last table has pictures made
-  of such spots, on even ground, in a chest and in a warm body. Nothing in the file says where it was blanked. So use
-  `--burned-in likely`, which passes over slices as the scanner made them, for studies of CT, MR, PET or nuclear
-  medicine that somebody is going to read, and look at whatever is told to have been blanked.
+  of such spots, on even ground, in a chest and in a warm body. Nothing in the file says where it was blanked. So
+  `--burned-in likely`, which is the default, passes over slices of CT, MR, PET and nuclear medicine as the scanner made
+  them, and `blank` does not; look at whatever is told to have been blanked.
 
 ## Why the detector alone, with no reading
 
