@@ -392,7 +392,9 @@ def test_half_a_pair_is_refused_by_name(read: Read) -> None:
     assert reason_of(read, spoilt(image(phantom()), magic=b"ni1")) is NOT_AN_IMAGE
 
 
-@pytest.mark.parametrize("head", [b"", b"\x1f\x8b", b"\x1f\x8brubbish", gzip.compress(b"text", mtime=0), b"\x5c\1\0\0" * 200])
+@pytest.mark.parametrize(
+    "head", [b"", b"\x1f\x8b", b"\x1f\x8brubbish", gzip.compress(b"text", mtime=0), b"\x5c\1\0\0" * 200]
+)
 def test_other_files_are_not_recognised(head: bytes) -> None:
     assert not NiftiReader().recognises(head, "x.nii.gz")
 
