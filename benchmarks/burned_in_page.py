@@ -20,10 +20,10 @@ TITLES: Mapping[Group, str] = {
 HEAD = """# Text that is burned into pictures
 
 `edgerun deidentify` looks for text in the pixels of pictures ([which](deidentify.md)) and blanks it. What looks is the
-detector of PP-OCRv6 that the package `rapidocr` brings with it (`pip install 'edgerun[ocr]'`; Apache-2.0, 10 MB), run by
-edgerun's own
-ONNX Runtime on the processor, within the cores that the process may use. Nothing is fetched, no connection is opened,
-and none of the package's code is loaded. Only the detector runs: **no text is ever read**, so none can be kept or told.
+detector of PP-OCRv6 that the package `rapidocr` brings with it (`pip install 'edgerun[ocr]'`; Apache-2.0, 10 MB), run
+by edgerun's own ONNX Runtime on the processor, within the cores that the process may use. Nothing is fetched, no
+connection is opened, and none of the package's code is loaded. Only the detector runs: **no text is ever read**, so
+none can be kept or told.
 
 **Do not rely on it alone.** It finds nearly all printed text of usual contrast, misses one faint word in five, and
 more than a third of what lies on the speckle of ultrasound; the tables below say how much. Whoever passes pictures on
