@@ -72,8 +72,10 @@ def test_what_is_kept_fulfils_the_published_schema(tmp_path: Path) -> None:
     jsonschema.validate(json.loads((tmp_path / "engines.json").read_text(encoding="utf-8")), published())
 
 
-def test_nothing_is_kept_where_no_file_is_named() -> None:
+def test_nothing_is_kept_where_no_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     keep(None, [FAST], before=0.0)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"format": "edgerun-bench"}', "\ud800".encode("utf-16", "surrogatepass")])
