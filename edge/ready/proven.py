@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.pack.store import AUTO
-from edge.ready.place import record_path
+from edge.ready.place import kept_record
 from edge.reasons import GOLDEN_NOT_RUN
 
 if TYPE_CHECKING:
@@ -28,11 +28,7 @@ def proven_since(report: StudyReport) -> bool:
 
 def _proven(pack_sha256: str, wanted: tuple[str, str] | None) -> bool:
     """Whether known answers were given here: by that engine and precision, or by any."""
-    if not record_path(pack_sha256).exists():  # most machines have none, and load nothing to read it
-        return False
-    from edge.ready.record import read_record  # noqa: PLC0415 - see above
-
-    record = read_record(pack_sha256)
+    record = kept_record(pack_sha256)
     if record is None or isinstance(record, str) or record.differs():
         return False
     right = [(each.engine, each.precision) for each in record.tried if each.golden and not each.problem]

@@ -13,7 +13,7 @@ from edge.findings import Notice
 from edge.pack.manifest import Model
 from edge.pack.store import AUTO, Pack
 from edge.ready.candidates import candidates
-from edge.ready.place import record_path
+from edge.ready.place import kept_record
 from edge.reasons import GOLDEN_FAILED, GOLDEN_NOT_RUN, GPU_LOST, NO_ENGINE, PROVEN_HERE_ONLY
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Plan:
 
 def is_settled(pack: Pack, wish: Wish) -> bool:
     """Return whether the engine is the same however many scans a run has."""
-    record = _record(pack) if _is_free(wish) else None
+    record = kept_record(pack.sha256) if _is_free(wish) else None
     return record is None or isinstance(record, str) or record.many_from == 1
 
 
@@ -85,7 +85,7 @@ def plan(pack: Pack, wish: Wish, scans: int, say: Say) -> Plan:
     PackError
         ``P406``; ``P408``: a record that holds says that what was asked for gives wrong answers here.
     """
-    record = _record(pack)
+    record = kept_record(pack.sha256)
     if not _is_free(wish):
         return _asked(pack, wish, record)
     if record is None:
@@ -124,7 +124,7 @@ def _first_of(pack: Pack, wish: Wish, engines: Sequence[str]) -> Plan:
 
 def _unproven(pack: Pack, model: Model, engine: str) -> tuple[Notice, ...]:
     """What is to be said where the pack has known answers and no preparation that holds has run them on this engine."""
-    record = _record(pack)
+    record = kept_record(pack.sha256)
     if not pack.manifest.golden or (record and not isinstance(record, str) and record.proves(model, engine)):
         return ()
     return (Notice(reason=GOLDEN_NOT_RUN, severity="warn", detail=f"Engine {engine}, {model.precision}."),)
@@ -140,18 +140,9 @@ def without_gpu(pack: Pack, wish: Wish, lost: str) -> Plan:
     """
     engines = tuple(name for name in available_engines() if not ENGINES[name].device)  # the GPU may show itself still
     found = _first_of(pack, wish, engines)
-    _check_right(pack, found, _record(pack))
+    _check_right(pack, found, kept_record(pack.sha256))
     detail = f"Ran on {found.engine} instead of {lost}, as --allow-slower lets it."
     return replace(found, notices=(Notice(reason=GPU_LOST, severity="warn", detail=detail), *found.notices))
-
-
-def _record(pack: Pack) -> Record | str | None:
-    """As `edge.ready.record.read_record`; most machines have none, and load nothing to read it."""
-    if not record_path(pack.sha256).exists():
-        return None
-    from edge.ready.record import read_record  # noqa: PLC0415 - see above
-
-    return read_record(pack.sha256)
 
 
 def _is_free(wish: Wish) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.ready.place import record_path
+from edge.ready.place import kept_record
 from edge.reasons import GOLDEN_FAILED
 
 NONE: frozenset[tuple[str, str]] = frozenset()
@@ -13,11 +13,7 @@ def wrong_here(pack_sha256: str) -> frozenset[tuple[str, str]]:
 
     Also where the machine has changed since: nobody has found them right again.
     """
-    if not record_path(pack_sha256).exists():  # most machines have none, and load nothing to read it
-        return NONE
-    from edge.ready.record import read_record  # noqa: PLC0415 - see above
-
-    record = read_record(pack_sha256)
+    record = kept_record(pack_sha256)
     if record is None or isinstance(record, str):
         return NONE
     return frozenset(
